@@ -331,11 +331,12 @@ func TestDigest_LeavesOutSmallestGroup(t *testing.T) {
 func TestDigest_CountsConcurrentDeadLetters(t *testing.T) {
 	var mu sync.Mutex
 	var log logtest.LogBuffer
-	sent, calls := 0, 0
+	sent, calls, first := 0, 0, make(chan struct{})
 	d, err := inbox.NewDigest(func(_ context.Context, a inbox.Alert) error {
 		mu.Lock()
 		defer mu.Unlock()
 		if calls++; calls == 1 {
+			close(first)
 			return errSend
 		}
 		sent += a.Count
@@ -348,7 +349,7 @@ func TestDigest_CountsConcurrentDeadLetters(t *testing.T) {
 			for j := range 250 {
 				d.Add(t.Context(), entry(strings.Repeat("x", i), fmt.Sprint("failure ", j)))
 				if j == 125 {
-					time.Sleep(1100 * time.Millisecond) // not to synchronize: the first alert is sent meanwhile
+					<-first // the first alert is sent meanwhile
 				}
 			}
 		})

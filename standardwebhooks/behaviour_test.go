@@ -153,8 +153,9 @@ func TestHandler_TakesBothAlgorithms(t *testing.T) {
 	require.Equal(t, "ed25519", byPrivate.Delivery.SignedBy)
 	require.Equal(t, "hmac", process(t, h, request(t, secret, paid, "msg_2", time.Now())).Delivery.SignedBy)
 
-	both := request(t, secret, paid, "msg_3", time.Now())
-	other := request(t, "whsec_"+base64.StdEncoding.EncodeToString([]byte("the secret before it")), paid, "msg_3", time.Now())
+	now := time.Now()
+	both := request(t, secret, paid, "msg_3", now)
+	other := request(t, "whsec_"+base64.StdEncoding.EncodeToString([]byte("the secret before it")), paid, "msg_3", now)
 	both.Header.Set("Webhook-Signature", other.Header.Get("Webhook-Signature")+" "+both.Header.Get("Webhook-Signature"))
 	require.Equal(t, webhook.Handled, process(t, h, both).Outcome, "a sender that rotates signs with both secrets")
 }

@@ -153,10 +153,10 @@ func TestMaxRunning_DefaultsTo256(t *testing.T) {
 func TestProcess_AcceptsNonCanonicalHeaders(t *testing.T) {
 	r := newReceiver(t, webhook.Options{})
 	ping.On(r.Handler, returns(nil))
-	request := r.signed(body("a"))
-	mac := request.Header.Get("X-Acme-Signature")
+	b := body("a")
+	mac := r.signed(b).Header.Get("X-Acme-Signature")
 	process := func(header http.Header) webhook.Result {
-		return r.Process(t.Context(), webhook.Request{Header: header, Body: bytes.NewReader(body("a"))})
+		return r.Process(t.Context(), webhook.Request{Header: header, Body: bytes.NewReader(b)})
 	}
 	lower := http.Header{"x-acme-signature": {mac}, "CONTENT-encoding": {"identity"}}
 	require.Equal(t, http.StatusOK, process(lower).Status)
@@ -255,8 +255,7 @@ func TestProcess_AcceptsRequestWithoutBodyOrURL(t *testing.T) {
 	require.Equal(t, webhook.Rejected, empty.Outcome, "an empty body can be signed")
 	require.Empty(t, empty.Delivery.Body)
 
-	request = r.signed(body("a"))
-	good := r.Process(t.Context(), webhook.Request{Header: request.Header, Body: bytes.NewReader(body("a"))})
+	good := r.process(body("a"))
 	require.Equal(t, webhook.Handled, good.Outcome)
 	require.Equal(t, `{"received":true}`, string(good.Body))
 	require.False(t, good.Close)

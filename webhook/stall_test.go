@@ -1,6 +1,7 @@
 package webhook_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
@@ -12,10 +13,12 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/vendors"
 )
@@ -158,7 +161,7 @@ func TestStall_ClosesConnectionOnEviction(t *testing.T) {
 					func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.RespondWithin = time.Hour })
 				ping.On(r.Handler, returns(nil))
 				server := webhook.NewServer("", hide(r))
-				server.ReadTimeout, server.WriteTimeout = 0, 0
+				server.ReadHeaderTimeout, server.ReadTimeout, server.WriteTimeout = 0, 0, 0
 				s, count := serveCounting(t, server, secure)
 				for i := range 20 {
 					c := dialTo(t, s, secure)
@@ -185,7 +188,7 @@ func TestStall_RespondsToEvictionOverHTTP2(t *testing.T) {
 				func(p *vendors.Profile, _ *vendors.HandlerConfig) { p.RespondWithin = time.Hour })
 			ping.On(r.Handler, returns(nil))
 			server := webhook.NewServer("", hide(r))
-			server.ReadTimeout, server.WriteTimeout = 0, 0
+			server.ReadHeaderTimeout, server.ReadTimeout, server.WriteTimeout = 0, 0, 0
 			s := httptest.NewUnstartedServer(nil)
 			s.Config, s.EnableHTTP2 = server, true
 			s.StartTLS()
@@ -231,26 +234,35 @@ func TestNewServer_LimitsRequests(t *testing.T) {
 		require.Positive(t, limit)
 	}
 
-	r := newReceiver(t, webhook.Options{})
-	ping.On(r.Handler, returns(nil))
-	server := webhook.NewServer("", r)
-	server.ReadHeaderTimeout, server.IdleTimeout = server.ReadHeaderTimeout/50, server.IdleTimeout/200
-	counted, count := serveCounting(t, server, false)
-	address := counted.Listener.Addr().String()
-	for size, want := range map[int]int{30 << 10: http.StatusUnauthorized, 40 << 10: http.StatusRequestHeaderFieldsTooLarge} {
-		c := dial(t, address)
-		go func() { // the server may stop reading before the end
-			_, _ = fmt.Fprintf(c.Conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nX-Acme-Signature: %s\r\n\r\n", strings.Repeat("a", size))
-		}()
-		require.Equal(t, want, c.readResponse().status)
-	}
-	dial(t, address) // this connection sends nothing
-	dial(t, address).write("POST / HTTP/1.1\r\nHost:")
-	idle := dial(t, address)
-	idle.write(r.post(body("a")))
-	require.Equal(t, http.StatusOK, idle.readResponse().status)
-	idle.requireClosed()
-	count.requireOpen(t, 5, 0)
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, webhook.Options{})
+		ping.On(r.Handler, returns(nil))
+		listener, server := kit.NewPipeListener(), webhook.NewServer("", r)
+		go server.Serve(listener)
+		defer server.Close()
+		var conns []*wireClient
+		open := func() *wireClient {
+			conn, err := listener.Dial()
+			require.NoError(t, err)
+			conns = append(conns, &wireClient{conn, t, bufio.NewReader(conn)})
+			return conns[len(conns)-1]
+		}
+		for size, want := range map[int]int{30 << 10: http.StatusUnauthorized, 40 << 10: http.StatusRequestHeaderFieldsTooLarge} {
+			c := open()
+			go func() { // the server may stop reading before the end
+				_, _ = fmt.Fprintf(c.Conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nX-Acme-Signature: %s\r\n\r\n", strings.Repeat("a", size))
+			}()
+			require.Equal(t, want, c.readResponse().status)
+		}
+		open() // this connection sends nothing
+		open().write("POST / HTTP/1.1\r\nHost:")
+		idle := open()
+		idle.write(r.post(body("a")))
+		require.Equal(t, http.StatusOK, idle.readResponse().status)
+		for _, c := range conns {
+			c.requireClosed()
+		}
+	})
 }
 
 // The deadlines of a request must not apply to the next one.

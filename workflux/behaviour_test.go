@@ -132,17 +132,17 @@ func TestDedupKeys_UseBody(t *testing.T) {
 	body := started(t, 0)
 	require.Equal(t, webhook.Handled, vendor.Send(t, h, body).Outcome)
 	require.Equal(t, webhook.Duplicate, vendor.Send(t, h, body).Outcome)
-	require.Equal(t, webhook.Handled, vendor.Send(t, h, started(t, time.Second)).Outcome)
+	require.Equal(t, webhook.Handled, vendor.Send(t, h, started(t, time.Minute)).Outcome)
 }
 
 func TestDedupKeys_UseConfiguredKey(t *testing.T) {
 	key := func(event any) string { return event.(*workflux.ConversationStarted).ConversationID }
 	h := handlerFor(t, workflux.Config{DedupKey: key}, webhook.Options{}, succeed)
 	require.Equal(t, webhook.Handled, vendor.Send(t, h, started(t, 0)).Outcome)
-	require.Equal(t, webhook.Duplicate, vendor.Send(t, h, started(t, time.Second)).Outcome)
+	require.Equal(t, webhook.Duplicate, vendor.Send(t, h, started(t, time.Minute)).Outcome)
 
 	key = func(any) string { return "" }
 	h = handlerFor(t, workflux.Config{DedupKey: key}, webhook.Options{}, succeed)
 	require.Equal(t, webhook.Handled, vendor.Send(t, h, started(t, 0)).Outcome)
-	require.Equal(t, webhook.Handled, vendor.Send(t, h, started(t, time.Second)).Outcome)
+	require.Equal(t, webhook.Handled, vendor.Send(t, h, started(t, time.Minute)).Outcome)
 }

@@ -15,6 +15,8 @@ import (
 	"github.com/aihooks/aihooks-go/inbox"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
 	"github.com/aihooks/aihooks-go/internal/allvendors"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -38,17 +40,28 @@ func (e *examination) results() map[string]string {
 	return by
 }
 
+// healthy runs doctor until it finds no problem, because a busy machine may respond too late for the vendor.
+func healthy(t *testing.T, args ...string) (r result) {
+	t.Helper()
+	for range 5 {
+		if r = run(t, append([]string{"doctor"}, args...)...); r.code == 0 {
+			break
+		}
+	}
+	return r.is(t, 0)
+}
+
 func TestDoctor_SucceedsForHealthyService(t *testing.T) {
 	for _, vendor := range allvendors.Names() {
 		s := newService(t, vendor)
-		r := run(t, "doctor", vendor, "--url", s.URL+"/hooks").is(t, 0)
+		r := healthy(t, vendor, "--url", s.URL+"/hooks")
 		require.Regexp(t, `(?m)^ok       test-event          The endpoint accepts `, r.out)
 		require.Regexp(t, `(?m)^ok       forged-event        `, r.out)
 		require.Regexp(t, `(?m)^skipped  inbox               --from is not set\.$`, r.out)
 		require.Empty(t, r.err)
 		require.Empty(t, s.seen(), "no callback may run")
 
-		e := decode[examination](t, run(t, "doctor", vendor, "--url", s.URL+"/hooks", "--json").is(t, 0).out)
+		e := decode[examination](t, healthy(t, vendor, "--url", s.URL+"/hooks", "--json").out)
 		require.Equal(t, vendor, e.Vendor)
 		require.Equal(t, s.URL+"/hooks", e.URL)
 		require.Len(t, e.Checks, strings.Count(r.out, "\n"))
@@ -71,16 +84,22 @@ func TestDoctor_ExitsWith1OnProblem(t *testing.T) {
 }
 
 func TestDoctor_EndsWithinTimeout(t *testing.T) {
-	url, asked := hanging(t)
-	r := run(t, "doctor", "workflux", "--url", url, "--timeout", "500ms").is(t, 1) // the vendor waits for 5 s
-	<-asked
-	require.Regexp(t, `(?m)^problem  endpoint            The endpoint does not respond: `, r.out)
-	require.Contains(t, r.out, "There was no time left.")
+	for timeout := 500 * time.Millisecond; timeout < 30*time.Second; timeout *= 2 { // the vendor waits for 30 s
+		url, asked := hanging(t)
+		r := run(t, "doctor", "emberqa", "--url", url, "--timeout", timeout.String()).is(t, 1)
+		if len(asked) == 0 {
+			continue // a busy machine needs longer until the request
+		}
+		require.Regexp(t, `(?m)^problem  endpoint            The endpoint does not respond: `, r.out)
+		require.Contains(t, r.out, "There was no time left.")
+		return
+	}
+	require.Fail(t, "doctor sent no request")
 }
 
 func TestDoctor_StopsOnInterrupt(t *testing.T) {
 	url, asked := hanging(t)
-	j := begin(t, aihooks(t, secrets(), "doctor", "workflux", "--url", url))
+	j := begin(t, aihooks(t, secrets(), "doctor", "emberqa", "--url", url)) // the vendor waits for 30 s
 	<-asked
 	require.NoError(t, sendSignal(j.cmd, os.Interrupt))
 	require.Contains(t, line(t, j.err, "interrupted"), "before all checks have run")
@@ -91,7 +110,7 @@ func TestDoctor_HidesTokenInURL(t *testing.T) {
 	s := newService(t, "emberqa")
 	for _, address := range []string{s.URL + "/hooks/" + secret, s.URL + "/hooks?token=" + secret} {
 		for _, more := range [][]string{nil, {"--json"}} {
-			run(t, append([]string{"doctor", "emberqa", "--url", address}, more...)...).is(t, 0) // run requires that no output has the secret
+			healthy(t, append([]string{"emberqa", "--url", address}, more...)...) // run requires that no output has the secret
 		}
 	}
 }
@@ -107,7 +126,7 @@ func TestDoctor_LeavesToProxyWhatProxyDoes(t *testing.T) {
 func TestDoctor_ChecksInbox(t *testing.T) {
 	w := newInboxService(t, 2)
 	s := newService(t, "workflux")
-	r := run(t, "doctor", "workflux", "--url", s.URL, "--from", w.path).is(t, 0)
+	r := healthy(t, "workflux", "--url", s.URL, "--from", w.path)
 	require.Regexp(t, `(?m)^ok       inbox               The inbox can be opened and read\.$`, r.out)
 	require.Regexp(t, `(?m)^warning  inbox-dead-letters  The inbox has 2 dead letters\. .*aihooks inbox retry`, r.out)
 	require.Regexp(t, `(?m)^ok       inbox-deferred      `, r.out)
@@ -117,11 +136,11 @@ func TestDoctor_ChecksInbox(t *testing.T) {
 	w.succeed.Store(true)
 	run(t, "inbox", "retry", "--from", w.path, "--all", "--yes").is(t, 0)
 	w.until(t, func(s inbox.Counts) bool { return s.DeadLettered == 0 && s.Done == 2 })
-	require.Regexp(t, `(?m)^ok       inbox-dead-letters  `, run(t, "doctor", "workflux", "--url", s.URL, "--from", w.path).is(t, 0).out)
+	require.Regexp(t, `(?m)^ok       inbox-dead-letters  `, healthy(t, "workflux", "--url", s.URL, "--from", w.path).out)
 
 	backup := filepath.Join(t.TempDir(), "backup.db")
 	require.NoError(t, w.box.Backup(t.Context(), backup))
-	require.Regexp(t, `(?m)^warning  inbox-settings      The journal mode of the file is delete`, run(t, "doctor", "workflux", "--url", s.URL, "--from", backup).is(t, 0).out)
+	require.Regexp(t, `(?m)^warning  inbox-settings      The journal mode of the file is delete`, healthy(t, "workflux", "--url", s.URL, "--from", backup).out)
 
 	missing := filepath.Join(t.TempDir(), "missing.db")
 	r = run(t, "doctor", "workflux", "--url", s.URL, "--from", missing).is(t, 1)
@@ -144,9 +163,13 @@ func TestDoctor_LeavesFewEntriesInInbox(t *testing.T) {
 		{"convosphere", []string{"--fresh"}, []int{1}},
 		{"workflux", []string{"--fresh"}, []int{1, 2}}, // one for both runs if they are in one second
 	} {
-		box, _, url := newStoringService(t, c.vendor)
-		for range 2 {
-			run(t, append([]string{"doctor", c.vendor, "--url", url}, c.flags...)...).is(t, 0)
+		var box *sqliteinbox.Inbox
+		for codes, tries := 1, 0; codes != 0; tries++ { // a busy machine may respond too late for the vendor
+			require.Less(t, tries, 5, "%s %v", c.vendor, c.flags)
+			var url string
+			box, _, url = newStoringService(t, c.vendor)
+			args := append([]string{"doctor", c.vendor, "--url", url}, c.flags...)
+			codes = run(t, args...).code + run(t, args...).code
 		}
 		stats, err := box.Stats(t.Context())
 		require.NoError(t, err)
@@ -171,7 +194,7 @@ func storingHandler(t *testing.T, vendor string, box *sqliteinbox.Inbox) webhook
 	t.Helper()
 	v, err := allvendors.Find(vendor)
 	require.NoError(t, err)
-	h, err := v.NewHandler(secret, &webhook.Options{Inbox: box, Logger: slog.New(slog.DiscardHandler)})
+	h, err := v.NewHandler(secret, &webhook.Options{Inbox: box, Logger: slog.New(slog.DiscardHandler), StoreTimeout: inboxkit.StoreTimeout})
 	require.NoError(t, err)
 	h.OnEvent(func(context.Context, webhook.AnyEvent) error { return nil })
 	return h
@@ -179,19 +202,19 @@ func storingHandler(t *testing.T, vendor string, box *sqliteinbox.Inbox) webhook
 
 func TestDoctor_ShowsItsDeferredEntry(t *testing.T) {
 	box, path, url := newStoringService(t, "emberqa")
-	run(t, "doctor", "emberqa", "--url", url).is(t, 0)
+	healthy(t, "emberqa", "--url", url)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	h := storingHandler(t, "emberqa", box)
 	go func() { ended <- box.Run(ctx, h) }()
-	require.Eventually(t, func() bool {
+	kit.Eventually(t, func() bool {
 		stats, err := box.Stats(context.Background())
 		return err == nil && stats.Deferred == 1
-	}, time.Minute, 10*time.Millisecond)
-	r := run(t, "doctor", "emberqa", "--url", url, "--from", path).is(t, 0)
+	})
+	r := healthy(t, "emberqa", "--url", url, "--from", path)
 	require.Regexp(t, `(?m)^warning  inbox-deferred      The inbox has 1 deferred`, r.out)
 	run(t, "inbox", "discard", "--from", path, "--deferred", "--all", "--yes").is(t, 0)
-	require.Regexp(t, `(?m)^ok       inbox-deferred      `, run(t, "doctor", "workflux", "--url", newService(t, "workflux").URL, "--from", path).is(t, 0).out)
+	require.Regexp(t, `(?m)^ok       inbox-deferred      `, healthy(t, "workflux", "--url", newService(t, "workflux").URL, "--from", path).out)
 	cancel()
 	require.NoError(t, <-ended)
 }

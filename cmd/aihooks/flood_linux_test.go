@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/capture"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
 // peakMemory returns the peak memory of a process, in bytes.
@@ -77,7 +78,7 @@ func TestListen_StaysBoundedUnderFlood(t *testing.T) {
 		}
 	}()
 	sent := run(t, "send", "greenflash", "conversation.rating", "--url", url+"/webhooks/greenflash", "--times", fmt.Sprint(genuine),
-		"--timeout", "20s").is(t, 0) // the flood uses the processors as well
+		"--timeout", kit.Patience.String()).is(t, 0) // the flood uses the processors as well
 	memory := peakMemory(t, j.cmd.Process.Pid)
 	over.Store(true)
 	require.Less(t, memory, int64(600<<20), "peak memory, of which the race detector uses more than half")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,7 +16,10 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
+	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 	"github.com/aihooks/aihooks-go/workflux"
 	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
 )
@@ -38,7 +42,7 @@ func newInboxService(t *testing.T, deliveries int) *inboxService {
 	}})
 	require.NoError(t, err)
 	w.box = box
-	hook, err := workflux.NewHandler(secret, &webhook.Options{Inbox: box, Logger: quiet})
+	hook, err := workflux.NewHandler(secret, &webhook.Options{Inbox: box, Logger: quiet, StoreTimeout: inboxkit.StoreTimeout})
 	require.NoError(t, err)
 	hook.OnEvent(func(context.Context, webhook.AnyEvent) error {
 		if w.succeed.Load() {
@@ -48,7 +52,8 @@ func newInboxService(t *testing.T, deliveries int) *inboxService {
 	})
 	sender := workfluxtest.NewSender(t, hook, secret)
 	for range deliveries {
-		sender.Send(sender.Sample("user.message")).WantOK()
+		d := sender.Sample("user.message")
+		inboxkit.Send(http.StatusOK, func() webhooktest.Response { return sender.Send(d) }).WantOK()
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -64,10 +69,10 @@ func newInboxService(t *testing.T, deliveries int) *inboxService {
 
 func (w *inboxService) until(t *testing.T, is func(inbox.Counts) bool) {
 	t.Helper()
-	require.Eventually(t, func() bool {
+	kit.Eventually(t, func() bool {
 		stats, err := w.box.Stats(context.Background())
 		return err == nil && is(stats.Counts)
-	}, time.Minute, 10*time.Millisecond)
+	})
 }
 
 func (w *inboxService) dead(t *testing.T) []inbox.Entry {

@@ -16,17 +16,18 @@ import (
 func TestInbox_RespondsBeforeCallbackAndRetries(t *testing.T) {
 	t.Parallel()
 	server := pgtest.New(t)
-	for name, test := range map[string]struct{ inbox, store string }{
-		"SQLite, with its own store":     {"sqlite:" + filepath.Join(t.TempDir(), "inbox.db"), ""},
-		"SQLite, with a store elsewhere": {"sqlite:" + filepath.Join(t.TempDir(), "inbox.db"), server.Database(t)},
-		"River, with its own store":      {"river:" + server.Database(t), ""},
+	sqlite := func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "inbox.db") }
+	river := func(t *testing.T) string { return "river:" + server.Database(t) }
+	for name, test := range map[string]struct {
+		inbox func(t *testing.T) string
+		store string
+	}{
+		"SQLite, with its own store":     {sqlite, ""},
+		"SQLite, with a store elsewhere": {sqlite, server.Database(t)},
+		"River, with its own store":      {river, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			env := []string{
-				"EMBERQA_WEBHOOK_TOKEN=a-token-of-enough-length", "FAIL_FIRST=1", "HANDLER_DELAY=5s",
-				"INBOX=" + test.inbox, "STORE=" + test.store,
-			}
 			var d *webhooktest.Delivery
 			send := func(p *process) {
 				sender := emberqatest.NewSenderTo(t, p.origin+"/webhooks/emberqa", "a-token-of-enough-length")
@@ -35,8 +36,19 @@ func TestInbox_RespondsBeforeCallbackAndRetries(t *testing.T) {
 				}
 				accepted(t, sender, d)
 			}
-			first := start(t, env...)
-			send(first)
+			var env []string
+			var first *process
+			for range 5 { // a busy machine may respond after the callback, although it does not wait for it
+				env = []string{
+					"EMBERQA_WEBHOOK_TOKEN=a-token-of-enough-length", "FAIL_FIRST=1", "HANDLER_DELAY=5s",
+					"INBOX=" + test.inbox(t), "STORE=" + test.store,
+				}
+				first, d = start(t, env...), nil
+				send(first)
+				if len(first.lines) == 0 {
+					break
+				}
+			}
 			require.Empty(t, first.lines, "the response must not wait for the callback")
 			send(first)
 			var line printed

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -31,12 +32,13 @@ import (
 
 // A process is a running receiver.
 type process struct {
-	t      *testing.T
-	cmd    *exec.Cmd
-	origin string
-	probes string // the origin of the metrics and probes, if METRICS_ADDR is set
-	lines  chan string
-	log    bytes.Buffer
+	t       *testing.T
+	cmd     *exec.Cmd
+	origin  string
+	probes  string // the origin of the metrics and probes, if METRICS_ADDR is set
+	lines   chan string
+	reading sync.WaitGroup // of lines
+	log     bytes.Buffer
 }
 
 // patience is how long a test waits for an event. It is long, because the machine may be busy.
@@ -68,12 +70,12 @@ func start(t *testing.T, env ...string) *process {
 	require.NoError(t, err)
 	require.NoError(t, kit.Start(p.cmd))
 	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
-	go func() {
+	p.reading.Go(func() {
 		defer close(p.lines)
 		for s := bufio.NewScanner(stdout); s.Scan(); {
 			p.lines <- s.Text()
 		}
-	}()
+	})
 	var first struct{ Listening, Metrics string }
 	p.read(&first)
 	require.NotEmpty(t, first.Listening)
@@ -96,6 +98,7 @@ func (p *process) read(v any) {
 // stop sends SIGTERM to the process and returns its exit code.
 func (p *process) stop() int {
 	require.NoError(p.t, p.cmd.Process.Signal(syscall.SIGTERM))
+	p.reading.Wait() // Wait of the process closes the pipe, and would lose lines
 	_ = p.cmd.Wait()
 	return p.cmd.ProcessState.ExitCode()
 }

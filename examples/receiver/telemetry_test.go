@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 	"github.com/aihooks/aihooks-go/workflux"
 	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
 )
@@ -31,17 +33,25 @@ func get(t *testing.T, url string) (status int, body string) {
 // The metrics equal what was sent.
 func TestMetrics_EqualWhatWasSent(t *testing.T) {
 	t.Parallel()
-	p := start(t, "METRICS_ADDR=127.0.0.1:0", "WORKFLUX_WEBHOOK_SECRET=a-secret-of-workflux",
-		"INBOX=sqlite:"+filepath.Join(t.TempDir(), "inbox.db"))
-	good := workfluxtest.NewSenderTo(t, p.origin+"/webhooks/workflux", "a-secret-of-workflux")
-	forger := workfluxtest.NewSenderTo(t, p.origin+"/webhooks/workflux", "another-secret")
-	first := good.Sample(workflux.TypeConversationStarted)
-	accepted(t, good, first)
-	var line printed
-	p.read(&line) // its callback has run
-	good.Send(first).WantOK()
-	for range 3 {
-		forger.Send(first).Want(http.StatusUnauthorized)
+	var p *process
+	var statuses []int
+	// The metrics count each attempt, and a busy machine may store one too late. Another receiver then counts from zero.
+	for tries := 0; !slices.Equal(statuses, []int{200, 200, 401, 401, 401}); tries++ {
+		require.Less(t, tries, 20, "%v", statuses)
+		p = start(t, "METRICS_ADDR=127.0.0.1:0", "WORKFLUX_WEBHOOK_SECRET=a-secret-of-workflux",
+			"INBOX=sqlite:"+filepath.Join(t.TempDir(), "inbox.db"))
+		good := workfluxtest.NewSenderTo(t, p.origin+"/webhooks/workflux", "a-secret-of-workflux")
+		forger := workfluxtest.NewSenderTo(t, p.origin+"/webhooks/workflux", "another-secret")
+		first := good.Sample(workflux.TypeConversationStarted)
+		statuses = []int{good.Send(first).Status}
+		if statuses[0] != http.StatusOK {
+			continue
+		}
+		var line printed
+		p.read(&line) // its callback has run
+		for _, s := range []*webhooktest.Sender{good, forger, forger, forger} {
+			statuses = append(statuses, s.Send(first).Status)
+		}
 	}
 	for _, want := range []string{
 		`aihooks_deliveries_total{aihooks_endpoint="default",aihooks_outcome="stored",aihooks_stage="request",aihooks_type="conversation.started",aihooks_vendor="workflux"} 1`,
@@ -57,9 +67,11 @@ func TestMetrics_EqualWhatWasSent(t *testing.T) {
 			return status == http.StatusOK && strings.Contains(body, want+"\n")
 		}, patience, 50*time.Millisecond, want)
 	}
-	status, body := get(t, p.probes+"/readyz")
-	require.Equal(t, http.StatusOK, status, body)
-	status, _ = get(t, p.probes+"/livez")
+	require.Eventually(t, func() bool {
+		status, _ := get(t, p.probes+"/readyz")
+		return status == http.StatusOK
+	}, patience, 50*time.Millisecond, "/readyz")
+	status, _ := get(t, p.probes+"/livez")
 	require.Equal(t, http.StatusOK, status)
 	require.Zero(t, p.stop(), p.log.String())
 }
@@ -74,9 +86,14 @@ func TestTraces_AreExported(t *testing.T) {
 		}
 	}))
 	defer collector.Close()
-	p := start(t, "OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL, "WORKFLUX_WEBHOOK_SECRET=a-secret-of-workflux")
-	good := workfluxtest.NewSenderTo(t, p.origin+"/webhooks/workflux", "a-secret-of-workflux")
-	accepted(t, good, good.Sample(workflux.TypeConversationStarted))
-	require.Zero(t, p.stop(), p.log.String())
+	var p *process
+	code := -1
+	for tries := 0; code != 0 && tries < 5; tries++ { // a busy machine may not export within the 2 s that the receiver waits
+		p = start(t, "OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL, "WORKFLUX_WEBHOOK_SECRET=a-secret-of-workflux")
+		good := workfluxtest.NewSenderTo(t, p.origin+"/webhooks/workflux", "a-secret-of-workflux")
+		accepted(t, good, good.Sample(workflux.TypeConversationStarted))
+		code = p.stop()
+	}
+	require.Zero(t, code, p.log.String())
 	require.Positive(t, exported.Load())
 }

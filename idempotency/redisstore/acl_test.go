@@ -18,6 +18,7 @@ import (
 	"github.com/aihooks/aihooks-go/convosphere/convospheretest"
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/idempotency/redisstore"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/internal/test/redistest"
 	"github.com/aihooks/aihooks-go/webhook"
 )
@@ -103,8 +104,13 @@ func TestACL_ListIsEnoughAndMinimal(t *testing.T) {
 					_, err := server.Do("SCRIPT", "FLUSH")
 					require.NoError(t, err)
 				}
+				client := limitedClient(t, servers...)
 				var log bytes.Buffer
-				store := newStore(t, limitedClient(t, servers...), redisstore.Options{Namespace: "app", Logger: slog.New(slog.NewTextHandler(&log, nil))})
+				var store *redisstore.Store
+				kit.Quick(t, time.Second, func() { // otherwise New has not read the settings in time
+					log.Reset()
+					store = newStore(t, client, redisstore.Options{Namespace: "app", Logger: slog.New(slog.NewTextHandler(&log, nil))})
+				})
 				return store, log.String()
 			}
 
@@ -144,7 +150,10 @@ func TestACL_MissingPermissionIs503(t *testing.T) {
 	server := redistest.New(t)
 	limit(t, server, aclStore[:4]...)
 	called := 0
-	h, err := newReceiver(newStore(t, limitedClient(t, server), redisstore.Options{Namespace: "app"}), func(context.Context, *webhook.Delivery) error {
+	h, err := newReceiver(webhook.Options{
+		Store:        newStore(t, limitedClient(t, server), redisstore.Options{Namespace: "app"}),
+		StoreTimeout: time.Minute, // a busy machine must not look like an unavailable server
+	}, func(context.Context, *webhook.Delivery) error {
 		called++
 		return nil
 	})

@@ -18,8 +18,15 @@ import (
 	"github.com/aihooks/aihooks-go/internal/test/redistest"
 )
 
-// warnings returns the lines that New logs.
-func warnings(t *testing.T, client redisstore.Client) []string {
+// warnings returns the lines that New logs when it has read the settings in time.
+func warnings(t *testing.T, client redisstore.Client) (lines []string) {
+	t.Helper()
+	kit.Quick(t, time.Second, func() { lines = logged(t, client) })
+	return lines
+}
+
+// logged returns the lines that New logs.
+func logged(t *testing.T, client redisstore.Client) []string {
 	t.Helper()
 	var log bytes.Buffer
 	newStore(t, client, redisstore.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
@@ -96,7 +103,7 @@ func TestNew_WaitsBrieflyForUnavailableRedis(t *testing.T) {
 		client := redis.NewClient(&redis.Options{Addr: addr})
 		t.Cleanup(func() { _ = client.Close() })
 		var got []string
-		kit.Quick(t, 3*time.Second, func() { got = warnings(t, client) })
+		kit.Quick(t, 3*time.Second, func() { got = logged(t, client) })
 		require.Len(t, got, 2)
 		require.Contains(t, got[0], "ContextTimeoutEnabled")
 		require.Contains(t, got[1], "cannot read the settings")

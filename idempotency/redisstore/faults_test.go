@@ -83,7 +83,7 @@ func losingReplies(_ *testing.T, _ *redistest.Server, p *redistest.Proxy, _ func
 func endure(t *testing.T, store *redisstore.Store, fault func(refused func())) {
 	const senders = 8
 	var calls sync.Map // by id
-	h, err := newReceiver(store, func(_ context.Context, d *webhook.Delivery) error {
+	h, err := newReceiver(webhook.Options{Store: store}, func(_ context.Context, d *webhook.Delivery) error {
 		n, _ := calls.LoadOrStore(d.ID, new(atomic.Int64))
 		n.(*atomic.Int64).Add(1)
 		time.Sleep(time.Millisecond)

@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 		}
 		_ = os.Setenv("REDIS_URL", "redis://"+shared.Addr())
 	}
-	kit.Main(m, 32, roles, func() error { // parallel tests mostly wait
+	kit.Main(m, 12, roles, func() error { // parallel tests mostly wait
 		shared.Close()
 		return nil
 	})

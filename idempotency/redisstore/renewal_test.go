@@ -12,8 +12,8 @@ import (
 func TestRenewal_KeepsKeyFromOtherProcess(t *testing.T) {
 	t.Parallel() // it mostly waits
 	env := []string{"ADDR=" + shared.Addr(), "NAMESPACE=" + namespace(t)}
-	in := func(role string) func(string) *kit.Process {
-		return func(key string) *kit.Process { return kit.StartRole(t, role, append(env, key)...) }
+	in := func(role string) func(...string) *kit.Process {
+		return func(more ...string) *kit.Process { return kit.StartRole(t, role, append(more, env...)...) }
 	}
 	crashtest.RequireRenewal(t, in("renewer"), in("retaker"))
 }

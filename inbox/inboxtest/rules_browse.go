@@ -98,6 +98,7 @@ var browseRules = []rule{{
 		s.enqueue(deliveryOf(acme, "none", ping, "pending"))
 		s.run(h)
 		c.awaitDeadLetters(s, "dead")
+		c.awaitListed(s, inbox.Filter{State: inbox.Deferred}, "deferred")
 		c.awaitListed(s, inbox.Filter{}, "dead", "deferred", "pending")
 		ctx, cancel := c.callTimeout()
 		defer cancel()

@@ -68,11 +68,14 @@ func TestRun_WaitsForPauses(t *testing.T) {
 
 	// The jobs can be read, and the pauses cannot.
 	mustExec(t, instance.pool, `ALTER TABLE aihooks_inbox_record RENAME TO moved`)
+	began := time.Now()
 	stop := inboxkit.Run(t, instance.box, handler.hook)
 	snoozed := `SELECT count(*) = 2 FROM river_job WHERE metadata ? 'snoozes'`
 	kit.Eventually(t, func() bool { return query[bool](t, instance.pool, snoozed) }, "both were taken out of the queue, and neither could run")
 	require.Zero(t, handler.called.Total())
-	require.Equal(t, 1, log.Count("reading the pauses failed"), log)
+	failures := func() int { return log.Count("reading the pauses failed") }
+	kit.Eventually(t, func() bool { return failures() > 0 })
+	require.LessOrEqual(t, failures(), 1+int(time.Since(began)/(5*time.Second)), "one report in five seconds: %s", log)
 	require.Contains(t, log.String(), "call Migrate first")
 	stop()
 	mustExec(t, instance.pool, `ALTER TABLE moved RENAME TO aihooks_inbox_record`)
@@ -93,20 +96,28 @@ func TestRun_WaitsForPauses(t *testing.T) {
 func TestResume_RunsDeferredSoon(t *testing.T) {
 	t.Parallel()
 	dsn := pgtest.Shared(t).Database(t)
-	first := open(t, setup{dsn: dsn, options: fastRetry(3)})
-	handler := newTestHandler(t, first.box, succeed)
-	require.NoError(t, first.box.Pause(t.Context(), started))
-	handler.send("a", "b")
-	inboxkit.Run(t, first.box, handler.hook)
-	deferred := func() int { return len(listed(t, first.box, inbox.Filter{State: inbox.Deferred})) }
-	kit.Eventually(t, func() bool { return deferred() == 2 })
-	mustExec(t, first.pool, `UPDATE river_job SET kind = 'hidden' WHERE args->>'id' = 'b'`)
-	began := time.Now()
-	require.NoError(t, first.box.Resume(t.Context(), started))
-	kit.Eventually(t, func() bool { return handler.calls("a") == 1 })
-	mustExec(t, first.pool, fmt.Sprintf(`UPDATE river_job SET kind = '%s' WHERE args->>'id' = 'b'`, riverinbox.Kind)) // is deferred late
-	kit.Eventually(t, func() bool { return handler.calls("b") == 1 })
-	require.Less(t, time.Since(began), 40*time.Second, "maintenance comes each minute")
+	tool := open(t, setup{dsn: dsn})
+	setKind := func(id, kind string) {
+		mustExec(t, tool.pool, fmt.Sprintf(`UPDATE river_job SET kind = '%s' WHERE args->>'id' = '%s'`, kind, id))
+	}
+	round := 0
+	kit.Quick(t, 40*time.Second, func() { // maintenance comes each minute
+		round++
+		a, b := fmt.Sprint("a", round), fmt.Sprint("b", round)
+		service := open(t, setup{dsn: dsn, options: fastRetry(3)})
+		defer service.close()
+		handler := newTestHandler(t, service.box, succeed)
+		require.NoError(t, service.box.Pause(t.Context(), started))
+		handler.send(a, b)
+		stop := inboxkit.Run(t, service.box, handler.hook)
+		defer stop()
+		kit.Eventually(t, func() bool { return len(listed(t, tool.box, inbox.Filter{State: inbox.Deferred})) == 2 })
+		setKind(b, "hidden")
+		require.NoError(t, service.box.Resume(t.Context(), started))
+		kit.Eventually(t, func() bool { return handler.calls(a) == 1 })
+		setKind(b, riverinbox.Kind) // is deferred late
+		kit.Eventually(t, func() bool { return handler.calls(b) == 1 })
+	})
 }
 
 func TestRecords_SurviveAnyKey(t *testing.T) {

@@ -23,7 +23,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	kit.Main(m, 16, map[string]func() error{"receive": receive, "bench": benchWorker, "crash": runCrashWorker}, pgtest.CloseShared) // the parallel tests mostly wait
+	kit.Main(m, 10, map[string]func() error{"receive": receive, "bench": benchWorker, "crash": runCrashWorker}, pgtest.CloseShared) // the parallel tests mostly wait
 }
 
 // A setup is how open opens an instance.

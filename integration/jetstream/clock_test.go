@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
@@ -30,23 +29,22 @@ func TestClock_ServerCountsRests(t *testing.T) {
 			o.Policy.Backoff = func(int) time.Duration { return delay }
 			box := open(t, js, o)
 			times := make(chan time.Time, 10)
+			running, stop := context.WithTimeout(t.Context(), kit.Patience)
 			d := newTestHandler(t, box, func(context.Context, string) error {
 				times <- time.Now()
 				if len(times) == 1 {
+					stop() // so that the second attempt waits until the record is changed
 					return errors.New("the first time")
 				}
 				return nil
 			})
 			d.MustRespond(t, 200, inboxkit.MessageBody("a", 1))
-			inboxkit.Run(t, box, d)
+			require.NoError(t, box.Run(running, d))
 			deferred, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_DEFERRED")
 			require.NoError(t, err)
-			var record *jetstream.RawStreamMsg
 			subject := firstRecordSubject(t, js)
-			kit.Eventually(t, func() bool {
-				record, err = deferred.GetLastMsgForSubject(t.Context(), subject)
-				return err == nil
-			})
+			record, err := deferred.GetLastMsgForSubject(t.Context(), subject)
+			require.NoError(t, err)
 			// The state after a clock was set: the written time is too late, or too early.
 			var content map[string]any
 			require.NoError(t, json.Unmarshal(record.Data, &content))
@@ -57,6 +55,7 @@ func TestClock_ServerCountsRests(t *testing.T) {
 			require.NoError(t, err)
 			_, err = js.Publish(t.Context(), subject, text)
 			require.NoError(t, err)
+			inboxkit.Run(t, box, d)
 			kit.Eventually(t, func() bool { return empty(t, js) })
 			require.Equal(t, 2, d.Calls.Of("a"))
 			first, second := <-times, <-times

@@ -15,9 +15,9 @@ import (
 	"github.com/aihooks/aihooks-go/idempotency"
 	"github.com/aihooks/aihooks-go/inbox"
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
 	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
-	"github.com/aihooks/aihooks-go/workflux"
 	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
 )
 
@@ -34,10 +34,10 @@ func Example() {
 		return
 	}
 
-	nc, err := nats.Connect(s.ClientURL())
+	nc, err := nats.Connect(s.ClientURL(), nats.Timeout(requestTimeout))
 	must(err)
 	defer nc.Close()
-	js, err := jetstream.New(nc)
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(requestTimeout))
 	must(err)
 	store, err := idempotency.NewMemory(nil) // of one process; several share one in Redis or a database
 	must(err)
@@ -47,7 +47,7 @@ func Example() {
 		Policy: inbox.Policy{OnDeadLetter: func(_ context.Context, e inbox.Entry) { deadLettered <- e }, Logger: slog.New(slog.DiscardHandler)},
 	})
 	must(err)
-	hook, err := workflux.NewHandler("secret", &webhook.Options{Inbox: box, Logger: slog.New(slog.DiscardHandler)})
+	hook, err := inboxkit.NewWorkFlux(webhook.Options{Inbox: box, Logger: slog.New(slog.DiscardHandler)})
 	must(err)
 	fixed, done := make(chan struct{}), make(chan struct{})
 	hook.OnUnhandled(func(context.Context, *webhook.Delivery) error {

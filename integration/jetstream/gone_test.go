@@ -17,7 +17,6 @@ import (
 	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
 	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
-	"github.com/aihooks/aihooks-go/workflux"
 )
 
 const refused = "deliveries are refused with 503"
@@ -50,7 +49,7 @@ func TestDeletedStream_RefusesDeliveriesUntilNew(t *testing.T) {
 			_, err = js.Stream(t.Context(), stream)
 			require.ErrorIs(t, err, jetstream.ErrStreamNotFound, "only New may create the stream")
 			require.Equal(t, 1, log.Count("level=ERROR"), log)
-			_, err = workflux.NewHandler(secret, &webhook.Options{Inbox: box})
+			_, err = inboxkit.NewWorkFlux(webhook.Options{Inbox: box})
 			require.ErrorContains(t, err, stream)
 
 			open(t, js, jetstreaminbox.Options{}) // like another process
@@ -113,10 +112,10 @@ func TestDeletedStream_IsNotReplacedByUnsafeOne(t *testing.T) {
 	_, err = js.CreateStream(t.Context(), c)
 	require.NoError(t, err)
 	kit.Eventually(t, func() bool { return log.Count("level=ERROR", refused) == 1 }) // for either reason
-	for range 3 {
+	kit.Eventually(t, func() bool {
 		d.MustRespond(t, http.StatusServiceUnavailable, inboxkit.MessageBody("a", 1))
-	}
-	require.Equal(t, 3, d.Log.Count("its storage is Memory"), "%s\n%s", d.Log, log)
+		return d.Log.Count("its storage is Memory") == 3 // a busy machine may not find out in time
+	}, "%s\n%s", d.Log, log)
 }
 
 // Callbacks whose stream is deleted have nothing to acknowledge, and must not delay the end of Run.
@@ -134,6 +133,7 @@ func TestDeletedStream_LetsRunEnd(t *testing.T) {
 	kit.Eventually(t, func() bool { return d.Calls.Of("a") == 1 })
 	require.NoError(t, js.DeleteStream(t.Context(), jetstreaminbox.DefaultName))
 	close(release)
+	kit.Eventually(t, func() bool { return d.Last().FromInbox }) // a callback that still runs is an error of the Run
 	began := time.Now()
 	stop()
 	require.Less(t, time.Since(began), kit.Patience/2)
@@ -199,7 +199,8 @@ func TestDeletedConsumer_FreesSlot(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			js := dial(t, newServer(t).ClientURL())
-			box := open(t, js, jetstreaminbox.Options{Lease: 4 * time.Second, Policy: inbox.Policy{Concurrency: 1}})
+			const lease = 12 * time.Second // long enough for a busy machine to renew it
+			box := open(t, js, jetstreaminbox.Options{Lease: lease, Policy: inbox.Policy{Concurrency: 1}})
 			release := make(chan struct{})
 			var d *inboxkit.Handler
 			d = newTestHandler(t, box, func(_ context.Context, name string) error {
@@ -233,10 +234,10 @@ func TestClosedConnection_EndsRun(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newServer(t)
-			nc, err := nats.Connect(s.ClientURL(), nats.MaxReconnects(2), nats.ReconnectWait(10*time.Millisecond))
+			nc, err := nats.Connect(s.ClientURL(), nats.MaxReconnects(2), nats.ReconnectWait(10*time.Millisecond), nats.Timeout(requestTimeout))
 			require.NoError(t, err)
 			t.Cleanup(nc.Close)
-			js, err := jetstream.New(nc)
+			js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(requestTimeout))
 			require.NoError(t, err)
 			log := new(logtest.LogBuffer)
 			box := open(t, js, jetstreaminbox.Options{Policy: inbox.Policy{Logger: log.Text(), DrainTimeout: time.Minute}})

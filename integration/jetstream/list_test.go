@@ -204,16 +204,11 @@ func TestList_ReportsHowFarItRead(t *testing.T) {
 	js := newFastServer(t)
 	box := open(t, js, jetstreaminbox.Options{})
 	publishStored(t, js, "deadletter", "default", 10_001, []byte("{}")) // one more than a List reads
-	q := inbox.Query{Filter: inbox.Filter{Text: "no such text"}}
+	q := inbox.Query{Filter: inbox.Filter{State: inbox.DeadLettered, Text: "no such text"}}
 	page, err := box.List(t.Context(), q)
 	require.NoError(t, err)
 	require.Empty(t, page.Entries)
 	require.NotEmpty(t, page.Next)
-	require.Zero(t, page.ReadUntil, "pending deliveries may follow")
-	q.State = inbox.DeadLettered
-	page, err = box.List(t.Context(), q)
-	require.NoError(t, err)
-	require.Empty(t, page.Entries)
 	second, err := box.Entry(t.Context(), fmt.Sprintf("%032x", fmt.Sprintf("%016d", 1)))
 	require.NoError(t, err)
 	require.Equal(t, second.Since, page.ReadUntil)
@@ -223,7 +218,8 @@ func TestList_ReportsHowFarItRead(t *testing.T) {
 	require.Equal(t, inbox.Page{}, page)
 	page, err = box.List(t.Context(), inbox.Query{Limit: 2})
 	require.NoError(t, err)
-	require.Zero(t, page.ReadUntil)
+	require.NotEmpty(t, page.Next)
+	require.Zero(t, page.ReadUntil, "pending deliveries may follow")
 
 	from := time.Now()
 	publishStored(t, js, "in", "default", 3, []byte("{}"))

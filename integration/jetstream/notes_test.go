@@ -73,7 +73,7 @@ func TestAttempts_FitLongHistoryIntoMessage(t *testing.T) {
 func TestRun_WaitsUntilDeliveryIsDue(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
-	box := open(t, js, jetstreaminbox.Options{Lease: time.Second})
+	box := open(t, js, jetstreaminbox.Options{})
 	d := newTestHandler(t, box, succeed)
 	stop := inboxkit.Run(t, box, d)
 	kit.Eventually(t, func() bool {
@@ -120,7 +120,7 @@ func TestLease_RenewsDuringLongCallback(t *testing.T) {
 func TestLease_EndsWithoutASlot(t *testing.T) {
 	t.Parallel()
 	url := newServer(t).ClientURL()
-	const lease = 4 * time.Second // long enough for a busy machine to renew it
+	const lease = 12 * time.Second // long enough for a busy machine to renew it
 	busy := open(t, dial(t, url), jetstreaminbox.Options{Lease: lease, Policy: inbox.Policy{Concurrency: 1}})
 	release := make(chan struct{})
 	first := newTestHandler(t, busy, func(context.Context, string) error {

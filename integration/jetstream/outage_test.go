@@ -16,6 +16,7 @@ import (
 	"github.com/aihooks/aihooks-go/internal/logtest"
 	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
 	"github.com/aihooks/aihooks-go/internal/test/kit"
+	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 )
 
 func TestOutage_RespondsInTimeAndRecovers(t *testing.T) {
@@ -39,7 +40,7 @@ func TestOutage_RespondsInTimeAndRecovers(t *testing.T) {
 	d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("before", 1))
 	stopServer(s)
 	for range 3 { // every response arrives during the outage
-		response := d.Post(inboxkit.MessageBody("during", 1))
+		response := inboxkit.Send(http.StatusServiceUnavailable, func() webhooktest.Response { return d.Post(inboxkit.MessageBody("during", 1)) })
 		require.Equal(t, http.StatusServiceUnavailable, response.Status)
 		require.NotEmpty(t, response.Header.Get("Retry-After"))
 	}
@@ -206,21 +207,24 @@ func TestOutage_CutsRetryShort(t *testing.T) {
 	box := open(t, js, jetstreaminbox.Options{})
 	const n = 80 // each with several writes that the disk confirms
 	publishStored(t, js, "deadletter", "default", n, []byte("{}"))
-	retry := func() error {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
+	retry := func(ctx context.Context) error {
 		_, err := box.Retry(ctx, inbox.Filter{All: true})
 		return err
 	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	ended := make(chan error, 1)
 	before := js.Conn().Stats().OutMsgs
-	go func() { ended <- retry() }()
+	go func() { ended <- retry(ctx) }()
 	kit.Eventually(t, func() bool { return js.Conn().Stats().OutMsgs > before+n/2 })
 	server.kill()
+	time.AfterFunc(5*time.Second, cancel)
 	require.Error(t, <-ended)
 	server.start()
 	kit.Eventually(t, func() bool {
-		err := retry()
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		err := retry(ctx)
 		t.Log("retried:", err)
 		return err == nil
 	})

@@ -113,14 +113,14 @@ func TestRecreatedStream_LosesNoDeadLetter(t *testing.T) {
 func TestRecreatedStream_RunsPreviousDeadLetter(t *testing.T) {
 	t.Parallel()
 	eachRecreation(t, func(t *testing.T, js jetstream.JetStream, recreateStream func(*testing.T, jetstream.JetStream, string)) {
-		box := open(t, js, jetstreaminbox.Options{Lease: time.Second})
+		box := open(t, js, jetstreaminbox.Options{})
 		stop := inboxkit.Run(t, box, newTestHandler(t, box, permanent))
 		_, err := box.Enqueue(t.Context(), newDelivery("a"))
 		require.NoError(t, err)
 		kit.Eventually(t, func() bool { return len(inboxkit.DeadLetters(t, box)) == 1 && empty(t, js) })
 		stop()
 		recreateStream(t, js, jetstreaminbox.DefaultName)
-		box = open(t, js, jetstreaminbox.Options{Lease: time.Second})
+		box = open(t, js, jetstreaminbox.Options{})
 		stop = inboxkit.Run(t, box, newTestHandler(t, box, permanent)) // creates the consumer
 		awaitConsumer(t, js)
 		stop()

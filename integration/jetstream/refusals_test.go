@@ -11,7 +11,6 @@ import (
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
 	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
 	"github.com/aihooks/aihooks-go/webhook"
-	"github.com/aihooks/aihooks-go/workflux"
 )
 
 // A server acknowledges a message up to two minutes before it is on disk, unless sync_interval is always.
@@ -114,7 +113,7 @@ func TestCheckHandler_RefusesStreamMadeUnsafe(t *testing.T) {
 	c.Discard, c.MaxMsgs = jetstream.DiscardOld, 10
 	_, err = js.UpdateStream(t.Context(), c)
 	require.NoError(t, err)
-	_, err = workflux.NewHandler(secret, &webhook.Options{Inbox: box})
+	_, err = inboxkit.NewWorkFlux(webhook.Options{Inbox: box})
 	require.ErrorContains(t, err, "Options.Inbox cannot take the deliveries of workflux")
 	require.ErrorContains(t, err, "discard policy")
 }
@@ -125,10 +124,10 @@ func TestCheckHandler_RefusesSmallMaxPayload(t *testing.T) {
 	o := options(t.TempDir())
 	o.MaxPayload = 1 << 20
 	box := open(t, dial(t, startServer(t, o).ClientURL()), jetstreaminbox.Options{})
-	_, err := workflux.NewHandler(secret, &webhook.Options{Inbox: box})
+	_, err := inboxkit.NewWorkFlux(webhook.Options{Inbox: box})
 	require.ErrorContains(t, err, "the server's max_payload is 1048576 bytes")
 	require.ErrorContains(t, err, "raise max_payload, or lower MaxBody")
-	_, err = workflux.NewHandler(secret, &webhook.Options{Inbox: box, MaxBody: 512 << 10})
+	_, err = inboxkit.NewWorkFlux(webhook.Options{Inbox: box, MaxBody: 512 << 10})
 	require.NoError(t, err)
 	d := newDelivery("long")
 	d.Body = inboxkit.MessageBody("long", 1<<20)
@@ -147,7 +146,7 @@ func TestCheckHandler_RefusesSmallMaxMsgSize(t *testing.T) {
 	c.MaxMsgSize = 1 << 20
 	_, err = js.UpdateStream(t.Context(), c)
 	require.NoError(t, err)
-	_, err = workflux.NewHandler(secret, &webhook.Options{Inbox: box})
+	_, err = inboxkit.NewWorkFlux(webhook.Options{Inbox: box})
 	require.ErrorContains(t, err, "max_msg_size")
 }
 

@@ -67,10 +67,13 @@ func newServer(t testing.TB) *server.Server {
 	return startServer(t, options(filepath.Join(t.TempDir(), "nats")))
 }
 
-// dial connects like another process. A busy machine may take longer for a request than the client's default of 5 s.
+// requestTimeout is the timeout of requests. A busy machine may take longer than the client's default of 5 s.
+const requestTimeout = 30 * time.Second
+
+// dial connects like another process.
 func dial(t testing.TB, url string) jetstream.JetStream {
 	t.Helper()
-	return dialWith(t, url, jetstream.WithDefaultTimeout(30*time.Second))
+	return dialWith(t, url, jetstream.WithDefaultTimeout(requestTimeout))
 }
 
 func dialWith(t testing.TB, url string, o ...jetstream.JetStreamOpt) jetstream.JetStream {

@@ -92,9 +92,12 @@ func TestNew_HonorsDomainAndPrefix(t *testing.T) {
 	o.LeafNode.Remotes = []*server.RemoteLeafOpts{{URLs: []*url.URL{{Scheme: "nats-leaf", Host: address}}}}
 	leaf := startServer(t, o)
 	kit.Eventually(t, func() bool { return hub.NumLeafNodes() == 1 && leaf.NumLeafNodes() == 1 })
+	timeout := jetstream.WithDefaultTimeout(requestTimeout)
 	for name, client := range map[string]func(nc *nats.Conn) (jetstream.JetStream, error){
-		"DOMAIN": func(nc *nats.Conn) (jetstream.JetStream, error) { return jetstream.NewWithDomain(nc, "hub") },
-		"PREFIX": func(nc *nats.Conn) (jetstream.JetStream, error) { return jetstream.NewWithAPIPrefix(nc, "$JS.hub.API") },
+		"DOMAIN": func(nc *nats.Conn) (jetstream.JetStream, error) { return jetstream.NewWithDomain(nc, "hub", timeout) },
+		"PREFIX": func(nc *nats.Conn) (jetstream.JetStream, error) {
+			return jetstream.NewWithAPIPrefix(nc, "$JS.hub.API", timeout)
+		},
 	} {
 		js, err := client(dial(t, leaf.ClientURL()).Conn())
 		require.NoError(t, err)

@@ -44,8 +44,8 @@ func TestStore_PreventsRepeatAfterWindow(t *testing.T) {
 	})
 	before := last(t, js)
 	d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("a", 1))
+	require.Greater(t, last(t, js), before, "JetStream must store it again")
 	d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("b", 1))
-	require.Equal(t, before+2, last(t, js), "JetStream must store it again")
 	kit.Eventually(t, func() bool { return empty(t, js) })
 	require.Equal(t, 1, d.Calls.Of("a"))
 	require.Equal(t, 1, d.Calls.Of("b"))
@@ -98,7 +98,10 @@ func TestBackoff_DoesNotDelayOtherDeliveries(t *testing.T) {
 		})
 	}
 	senders.Wait()
-	kit.Eventually(t, func() bool { return d.Calls.Total() == resting })
+	for called := 0; called < resting; called = d.Calls.Total() { // a busy machine may take minutes for all, and not for the next
+		kit.Eventually(t, func() bool { return d.Calls.Total() > called })
+	}
+	require.Equal(t, resting, d.Calls.Total())
 	d.MustRespond(t, http.StatusOK, inboxkit.MessageBody("runs", 1))
 	kit.Eventually(t, func() bool { return d.Calls.Of("runs") == 1 })
 }
@@ -125,7 +128,7 @@ func TestDeadLetter_IsNotRunAfterCrash(t *testing.T) {
 	js := dial(t, newServer(t).ClientURL())
 	var alerts kit.Counter
 	p := inbox.Policy{OnDeadLetter: func(_ context.Context, e inbox.Entry) { alerts.Add(e.ID) }}
-	box := open(t, js, jetstreaminbox.Options{Lease: time.Second, Policy: p})
+	box := open(t, js, jetstreaminbox.Options{Policy: p})
 	d := newTestHandler(t, box, permanent)
 	stop := inboxkit.Run(t, box, d)
 	_, err := box.Enqueue(t.Context(), newDelivery("a"))
@@ -165,7 +168,7 @@ func TestDeadLetter_IsNotRunAfterCrash(t *testing.T) {
 func TestDeadLetter_DoesNotStopLaterDelivery(t *testing.T) {
 	t.Parallel()
 	js := dial(t, newServer(t).ClientURL())
-	box := open(t, js, jetstreaminbox.Options{Window: 100 * time.Millisecond, Lease: time.Second})
+	box := open(t, js, jetstreaminbox.Options{Window: 100 * time.Millisecond})
 	stop := inboxkit.Run(t, box, newTestHandler(t, box, permanent))
 	enqueueAgain := func() {
 		kit.Eventually(t, func() bool {
@@ -226,7 +229,8 @@ func TestRun_EndsThoughNothingCanBeRecorded(t *testing.T) {
 	t.Parallel()
 	const drain = time.Second
 	js := dial(t, newServer(t).ClientURL())
-	box := open(t, js, jetstreaminbox.Options{Lease: 30 * time.Second, Policy: inbox.Policy{MaxAttempts: 1, DrainTimeout: drain}})
+	const lease = 5 * kit.Patience // Run must not wait for its end
+	box := open(t, js, jetstreaminbox.Options{Lease: lease, Policy: inbox.Policy{MaxAttempts: 1, DrainTimeout: drain}})
 	s, err := js.Stream(t.Context(), jetstreaminbox.DefaultName+"_DEADLETTERS")
 	require.NoError(t, err)
 	c := s.CachedInfo().Config
@@ -257,7 +261,7 @@ func TestRun_EndsThoughNothingCanBeRecorded(t *testing.T) {
 	end()
 	select {
 	case <-stopped:
-	case <-time.After(15 * time.Second):
+	case <-time.After(kit.Patience):
 		require.Fail(t, "Run has not returned")
 	}
 }

@@ -13,7 +13,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	kit.Main(m, 32, map[string]func() error{ // parallel tests mostly wait
+	kit.Main(m, 12, map[string]func() error{ // parallel tests mostly wait
 		"claims": claimWorker, "crashes": crashWorker, "migrates": migrateWorker, "receives": receiveWorker,
 		"renews": renewWorker, "retakes": retakeWorker,
 	}, pgtest.CloseShared)

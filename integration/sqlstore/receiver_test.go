@@ -2,6 +2,7 @@ package sqlstore_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -15,6 +16,7 @@ import (
 	"github.com/aihooks/aihooks-go/convosphere"
 	"github.com/aihooks/aihooks-go/convosphere/convospheretest"
 	"github.com/aihooks/aihooks-go/idempotency"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -35,10 +37,15 @@ func receiver(store idempotency.Store, callback func(id string)) (http.Handler, 
 	return hook, nil
 }
 
-// send sends the delivery with that id once, and returns the status.
+// send sends the delivery with that id, and returns the status. It repeats it if a busy machine responds after the vendor's
+// timeout.
 func send(t testing.TB, url, id string) int {
 	sender := convospheretest.NewSenderTo(t, url, secret)
-	result := sender.Send(sender.Event(&convosphere.ConversationStarted{Event: webhook.Event{ID: id}}))
+	delivery := sender.Event(&convosphere.ConversationStarted{Event: webhook.Event{ID: id}})
+	result := sender.Send(delivery)
+	for began := time.Now(); errors.Is(result.Err, context.DeadlineExceeded) && time.Since(began) < kit.Patience; {
+		result = sender.Send(delivery)
+	}
 	require.NoError(t, result.Err)
 	return result.Status
 }
@@ -63,16 +70,18 @@ func TestReceiver_CallsBackOnceAcrossTwoProcesses(t *testing.T) {
 		var mu sync.Mutex
 		callbacks := make(map[string]int)
 		var urls []string
+		var workers []*kit.Process
+		var reading sync.WaitGroup
 		for range 2 {
 			w := startWorker(t, "receives", e, dsn)
-			urls = append(urls, w.Line(t))
-			go func() {
+			workers, urls = append(workers, w), append(urls, w.Line(t))
+			reading.Go(func() {
 				for w.Stdout.Scan() {
 					mu.Lock()
 					callbacks[w.Stdout.Text()]++
 					mu.Unlock()
 				}
-			}()
+			})
 		}
 		const deliveries = 60
 		statuses := make(map[int]int)
@@ -93,8 +102,10 @@ func TestReceiver_CallsBackOnceAcrossTwoProcesses(t *testing.T) {
 			}
 			both.Wait()
 		}
-		mu.Lock()
-		defer mu.Unlock()
+		for _, w := range workers {
+			require.NoError(t, w.Process.Kill())
+		}
+		reading.Wait() // until then, a busy machine may not have read all
 		require.Len(t, callbacks, deliveries)
 		for id, n := range callbacks {
 			require.Equal(t, 1, n, "callbacks for %s", id)

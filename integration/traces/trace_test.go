@@ -20,9 +20,11 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/internal/test/inboxkit"
 	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 	"github.com/aihooks/aihooks-go/webhook/otelhooks"
+	"github.com/aihooks/aihooks-go/webhook/webhooktest"
 	"github.com/aihooks/aihooks-go/workflux"
 	"github.com/aihooks/aihooks-go/workflux/workfluxtest"
 )
@@ -56,7 +58,7 @@ func newSite(path string, callback func(context.Context, *workflux.UserMessage) 
 	if err != nil {
 		return nil, err
 	}
-	s.hook, err = workflux.NewHandler(secret, s.telemetry.Options(&webhook.Options{Inbox: s.box, Logger: logger}))
+	s.hook, err = workflux.NewHandler(secret, s.telemetry.Options(&webhook.Options{Inbox: s.box, Logger: logger, StoreTimeout: inboxkit.StoreTimeout}))
 	if err != nil {
 		return nil, errors.Join(err, s.box.Close())
 	}
@@ -90,18 +92,26 @@ func worker() error {
 // A delivery that fails twice and succeeds in another process is one trace.
 func TestTrace_ContinuesInAnotherProcess(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "inbox.db")
+	var path string
+	var s *site
 	ctx, cancel := context.WithCancel(t.Context())
 	runs := 0
-	s, err := newSite(path, func(context.Context, *workflux.UserMessage) error {
-		if runs++; runs == 2 {
-			cancel() // before a third run
-		}
-		return errors.New("the callback failed")
+	response := inboxkit.Send(http.StatusOK, func() webhooktest.Response { // each attempt to another site, because it has a span
+		path = filepath.Join(t.TempDir(), "inbox.db")
+		var err error
+		s, err = newSite(path, func(context.Context, *workflux.UserMessage) error {
+			if runs++; runs == 2 {
+				cancel() // before a third run
+			}
+			return errors.New("the callback failed")
+		})
+		require.NoError(t, err)
+		box := s.box
+		t.Cleanup(func() { require.NoError(t, box.Close()) })
+		sender := workfluxtest.NewSender(t, s.telemetry.Handler(s.hook), secret)
+		return sender.Send(sender.Event(&workflux.UserMessage{}))
 	})
-	require.NoError(t, err)
-	sender := workfluxtest.NewSender(t, s.telemetry.Handler(s.hook), secret)
-	require.Equal(t, http.StatusOK, sender.Send(sender.Event(&workflux.UserMessage{})).Status)
+	require.Equal(t, http.StatusOK, response.Status)
 	require.NoError(t, s.box.Run(ctx, s.hook))
 	require.NoError(t, s.box.Close())
 

@@ -14,28 +14,30 @@ import (
 )
 
 const (
-	// RenewedLease is the lease of HoldKey.
+	// RenewedLease is the first lease of HoldKey. It doubles up to longestLease, until the machine renews it in time.
 	RenewedLease = time.Second
+	longestLease = 16 * RenewedLease
 
 	// renewedClaims is how many claims the other process must make before the first one is killed.
 	renewedClaims = 50
-
-	// renewalTries is how often a process may lose its lease because the machine is slow.
-	renewalTries = 10
 
 	// clockTolerance is for rounding, and for the difference between the clocks of the store and the process.
 	clockTolerance = 20 * time.Millisecond
 )
 
-// HoldKey is the role of a process that runs work that does not end, under the key in KEY. It prints the cause if the lease
-// is lost.
+// HoldKey is the role of a process that runs work that does not end, under the key in KEY and with the lease in LEASE. It
+// prints the cause if the lease is lost.
 func HoldKey(store idempotency.Store) error {
-	guard, err := idempotency.NewGuard(store, nil)
+	duration, err := time.ParseDuration(os.Getenv("LEASE"))
+	if err != nil {
+		return err
+	}
+	guard, err := idempotency.NewGuard(store, &idempotency.GuardOptions{CallTimeout: time.Minute}) // a busy machine must not look like an unavailable server
 	if err != nil {
 		return err
 	}
 	lease, claim, err := guard.Acquire(context.Background(), idempotency.ClaimRequest{
-		Keys: []string{os.Getenv("KEY")}, Lease: RenewedLease, RenewUntil: time.Now().Add(time.Hour),
+		Keys: []string{os.Getenv("KEY")}, Lease: duration, RenewUntil: time.Now().Add(time.Hour),
 	})
 	if err != nil {
 		return err
@@ -76,17 +78,17 @@ func RetakeKey(store idempotency.Store) error {
 
 // RequireRenewal runs HoldKey for ten leases next to RetakeKey, and then kills its process. It returns the key, which is
 // completed then.
-func RequireRenewal(t *testing.T, hold, retake func(env string) *kit.Process) (key string) {
+func RequireRenewal(t *testing.T, hold, retake func(env ...string) *kit.Process) (key string) {
 	t.Helper()
-	for try := range renewalTries {
-		key = fmt.Sprint("key-", try)
-		first := hold("KEY=" + key)
+	for lease := RenewedLease; lease <= longestLease; lease *= 2 {
+		key = fmt.Sprint("key-", lease)
+		first := hold("KEY="+key, "LEASE="+lease.String())
 		require.Equal(t, "acquired", first.Line(t))
 		began := time.Now()
 		second := retake("KEY=" + key)
 		claims, killed, last := 0, false, second.Line(t)
 		for ; last == "in flight"; last = second.Line(t) {
-			if claims++; !killed && claims >= renewedClaims && time.Since(began) > 10*RenewedLease {
+			if claims++; !killed && claims >= renewedClaims && time.Since(began) > 10*lease {
 				require.NoError(t, first.Process.Kill())
 				killed = true
 			}
@@ -97,6 +99,6 @@ func RequireRenewal(t *testing.T, hold, retake func(env string) *kit.Process) (k
 		}
 		require.Equal(t, idempotency.ErrLeaseLost.Error(), first.Line(t)) // the machine was too slow to renew in time
 	}
-	t.Fatalf("The lease was lost %d times.", renewalTries)
+	t.Fatalf("Each lease of up to %v was lost.", longestLease)
 	return ""
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/aihooks/aihooks-go/cmd/aihooks/internal/agent"
 	"github.com/aihooks/aihooks-go/inbox"
 	sqliteinbox "github.com/aihooks/aihooks-go/inbox/sqlite"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/internal/test/memorybox"
 	"github.com/aihooks/aihooks-go/webhook"
 )
@@ -101,10 +102,10 @@ func (s *site) deliver(body string, ids ...string) {
 		})
 		require.NoError(s.t, err)
 	}
-	require.Eventually(s.t, func() bool {
+	kit.Eventually(s.t, func() bool {
 		stats, err := s.box.Stats(s.t.Context())
 		return err == nil && stats.Pending+stats.Running == 0
-	}, time.Minute, 5*time.Millisecond)
+	})
 }
 
 type arguments map[string]any
@@ -212,10 +213,10 @@ func TestTools_RetryAndDiscardWithReason(t *testing.T) {
 	require.Equal(t, "2 dead letters are discarded.", s.want("discard_deliveries", arguments{"ids": []string{"1", "2"}, "reason": "test data"}))
 	s.hook.fixed.Store(true)
 	require.Equal(t, "2 dead letters are pending again.", s.want("retry_deliveries", arguments{"text": "dial tcp", "expected": 2, "reason": "the CRM is back"}))
-	require.Eventually(t, func() bool {
+	kit.Eventually(t, func() bool {
 		stats, err := s.box.Stats(t.Context())
 		return err == nil && stats.Done == 4
-	}, time.Minute, 5*time.Millisecond)
+	})
 	audit, err := s.box.Audit(t.Context())
 	require.NoError(t, err)
 	require.Len(t, audit, 3)
@@ -355,7 +356,7 @@ func TestWait_ReadsABoundedNumberOfPages(t *testing.T) {
 	s := newSite(t, false)
 	s.wrap = func(o inbox.Operator) inbox.Operator { return endless{o} }
 	s.connect(false)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
 	_, err := s.agent.CallTool(ctx, &mcp.CallToolParams{Name: "wait_for_deliveries", Arguments: arguments{"text": "rare"}})
 	require.NoError(t, err)

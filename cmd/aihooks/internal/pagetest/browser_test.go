@@ -23,10 +23,12 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
+
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
 // patience is how long a test waits for a condition. It is long, because the machine may be busy.
-const patience = 60 * time.Second
+const patience = kit.Patience
 
 // chromium starts the browser, once for all tests.
 var chromium = sync.OnceValues(func() (context.Context, error) {
@@ -35,6 +37,7 @@ var chromium = sync.OnceValues(func() (context.Context, error) {
 		return nil, fmt.Errorf("%w; .ci/services installs it", err)
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.WSURLReadTimeout(kit.Patience),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("host-resolver-rules", "MAP evil.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE "+strings.Join(ownAddresses(), ", EXCLUDE ")))
 	allocator, end := chromedp.NewExecAllocator(context.Background(), options...)
@@ -97,7 +100,7 @@ func newTab(t *testing.T, s screen) *tab {
 	require.NoError(t, err)
 	ctx, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
-	ctx, stop := context.WithTimeout(ctx, 4*time.Minute)
+	ctx, stop := context.WithTimeout(ctx, 10*time.Minute)
 	t.Cleanup(stop)
 	b := &tab{t: t, ctx: ctx}
 	require.NoError(t, chromedp.Listen(ctx, b.listen))
