@@ -17,6 +17,7 @@ import (
 
 	"github.com/aihooks/aihooks-go/inbox"
 	"github.com/aihooks/aihooks-go/internal/test/kit"
+	"github.com/aihooks/aihooks-go/internal/test/pagekit"
 )
 
 // servePage starts the page of an inbox with the tool, and returns its URL.
@@ -48,8 +49,8 @@ type tab struct {
 
 func openTab(t *testing.T, url string) *tab {
 	t.Helper()
-	path, err := exec.LookPath("chromium")
-	require.NoError(t, err, ".ci/services installs it")
+	path, err := pagekit.Chromium()
+	require.NoError(t, err)
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.WSURLReadTimeout(kit.Patience))
 	allocator, end := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), options...)

@@ -7,12 +7,13 @@ import (
 	"fmt"
 	"image/png"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+
+	"github.com/aihooks/aihooks-go/internal/test/pagekit"
 )
 
 // A screen describes the emulated screen.
@@ -32,9 +33,9 @@ type browser struct {
 }
 
 func openBrowser(ctx context.Context) (*browser, error) {
-	path, err := exec.LookPath("chromium")
+	path, err := pagekit.Chromium()
 	if err != nil {
-		return nil, fmt.Errorf("%w; .ci/services installs it", err)
+		return nil, err
 	}
 	ctx, stop := context.WithTimeout(ctx, 3*time.Minute)
 	allocator, end := chromedp.NewExecAllocator(ctx, append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox,

@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -25,6 +24,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/internal/test/kit"
+	"github.com/aihooks/aihooks-go/internal/test/pagekit"
 )
 
 // patience is how long a test waits for a condition. It is long, because the machine may be busy.
@@ -32,9 +32,9 @@ const patience = kit.Patience
 
 // chromium starts the browser, once for all tests.
 var chromium = sync.OnceValues(func() (context.Context, error) {
-	path, err := exec.LookPath("chromium")
+	path, err := pagekit.Chromium()
 	if err != nil {
-		return nil, fmt.Errorf("%w; .ci/services installs it", err)
+		return nil, err
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.WSURLReadTimeout(kit.Patience),
