@@ -7,13 +7,12 @@ import (
 	"fmt"
 	"image/png"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
-
-	"github.com/aihooks/aihooks-go/internal/test/pagekit"
 )
 
 // A screen describes the emulated screen.
@@ -33,9 +32,9 @@ type browser struct {
 }
 
 func openBrowser(ctx context.Context) (*browser, error) {
-	path, err := pagekit.Chromium()
+	path, err := exec.LookPath("chromium-headless-shell")
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; .ci/services installs it", err)
 	}
 	ctx, stop := context.WithTimeout(ctx, 3*time.Minute)
 	allocator, end := chromedp.NewExecAllocator(ctx, append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox,
