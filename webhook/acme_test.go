@@ -80,6 +80,9 @@ func newReceiver(t testing.TB, o webhook.Options, change ...func(*vendors.Profil
 		require.NoError(t, err)
 		o.Store = memory
 	}
+	if o.Inbox != nil && o.StoreTimeout == 0 {
+		o.StoreTimeout = patience // a busy machine must not look like an inbox that is down
+	}
 	r.store = o.Store
 	o.Logger = r.log.JSON(slog.LevelDebug)
 	observer := o.Observer

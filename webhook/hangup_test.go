@@ -49,7 +49,7 @@ func TestEnqueue_SurvivesADisconnect(t *testing.T) {
 
 func TestEnqueue_EndsAtTheStoreTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newReceiver(t, webhook.Options{Inbox: inboxFunc(func(ctx context.Context, _ *webhook.Delivery) (bool, error) {
+		r := newReceiver(t, webhook.Options{StoreTimeout: time.Second, Inbox: inboxFunc(func(ctx context.Context, _ *webhook.Delivery) (bool, error) {
 			<-ctx.Done()
 			return false, ctx.Err()
 		})})

@@ -39,7 +39,7 @@ func TestConformance_KeepsInboxRules(t *testing.T) {
 				dsn:    dsn,
 				schema: strings.ToLower(name),
 				options: riverinbox.Options{
-					Policy: p, Lease: lease, FetchCooldown: 5 * time.Millisecond, Poll: 20 * time.Millisecond,
+					Policy: p, Lease: lease, FetchCooldown: 5 * time.Millisecond, Poll: 100 * time.Millisecond,
 				},
 				config: river.Config{JobTimeout: lease - time.Second},
 			})

@@ -82,6 +82,6 @@ func fastRetry(attempts int) riverinbox.Options {
 		Policy: inbox.Policy{
 			MaxAttempts: attempts, Backoff: func(int) time.Duration { return time.Millisecond }, Logger: slog.New(slog.DiscardHandler),
 		},
-		Poll: 50 * time.Millisecond,
+		Poll: 100 * time.Millisecond,
 	}
 }
