@@ -1,8 +1,6 @@
 # All targets run in the root of a checkout, for every module in go.work.
 SHELL := /bin/bash -o pipefail
 
-export TMPDIR := $(shell .ci/tmpdir)
-
 modules  := $(shell go list -m -f '{{.Dir}}')
 packages := $(addsuffix /...,$(modules))
 
@@ -28,6 +26,7 @@ RELEASE_CHECK ?= bash .ci/run
 test: export GOFLAGS = -race -vet=off -tags=nomsgpack -gcflags=all=-dwarf=false '-gcflags=modernc.org/...=-dwarf=false -race=false'
 test: export GOGC = 400
 test: export GORACE = atexit_sleep_ms=10
+test test-long: export TMPDIR = $(shell .ci/tmpdir)
 test:
 	@.ci/stage "install servers, browser and compiler" .ci/services
 	@.ci/stage "download modules" go mod download

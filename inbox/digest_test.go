@@ -329,32 +329,34 @@ func TestDigest_LeavesOutSmallestGroup(t *testing.T) {
 
 // Under the race detector, this also shows that concurrent calls are safe.
 func TestDigest_CountsConcurrentDeadLetters(t *testing.T) {
-	var mu sync.Mutex
-	var log logtest.LogBuffer
-	sent, calls, first := 0, 0, make(chan struct{})
-	d, err := inbox.NewDigest(func(_ context.Context, a inbox.Alert) error {
-		mu.Lock()
-		defer mu.Unlock()
-		if calls++; calls == 1 {
-			close(first)
-			return errSend
-		}
-		sent += a.Count
-		return nil
-	}, &inbox.DigestOptions{Every: time.Second, Logger: log.Text()})
-	require.NoError(t, err)
-	var adds sync.WaitGroup
-	for i := range 8 {
-		adds.Go(func() {
-			for j := range 250 {
-				d.Add(t.Context(), entry(strings.Repeat("x", i), fmt.Sprint("failure ", j)))
-				if j == 125 {
-					<-first // the first alert is sent meanwhile
-				}
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var log logtest.LogBuffer
+		sent, calls, first := 0, 0, make(chan struct{})
+		d, err := inbox.NewDigest(func(_ context.Context, a inbox.Alert) error {
+			mu.Lock()
+			defer mu.Unlock()
+			if calls++; calls == 1 {
+				close(first)
+				return errSend
 			}
-		})
-	}
-	adds.Wait()
-	require.NoError(t, d.Close(t.Context()))
-	require.Equal(t, 2000, sent, "each dead letter is in one alert that was sent")
+			sent += a.Count
+			return nil
+		}, &inbox.DigestOptions{Every: time.Second, Logger: log.Text()})
+		require.NoError(t, err)
+		var adds sync.WaitGroup
+		for i := range 8 {
+			adds.Go(func() {
+				for j := range 250 {
+					d.Add(t.Context(), entry(strings.Repeat("x", i), fmt.Sprint("failure ", j)))
+					if j == 125 {
+						<-first // the first alert is sent meanwhile
+					}
+				}
+			})
+		}
+		adds.Wait()
+		require.NoError(t, d.Close(t.Context()))
+		require.Equal(t, 2000, sent, "each dead letter is in one alert that was sent")
+	})
 }

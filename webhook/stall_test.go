@@ -237,6 +237,7 @@ func TestNewServer_LimitsRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReceiver(t, webhook.Options{})
 		ping.On(r.Handler, returns(nil))
+		began := time.Now()
 		listener, server := kit.NewPipeListener(), webhook.NewServer("", r)
 		go server.Serve(listener)
 		defer server.Close()
@@ -262,6 +263,7 @@ func TestNewServer_LimitsRequests(t *testing.T) {
 		for _, c := range conns {
 			c.requireClosed()
 		}
+		require.LessOrEqual(t, time.Since(began), max(s.ReadHeaderTimeout, s.IdleTimeout)+time.Second)
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 )
 
 func TestMCP_ServesOneSession(t *testing.T) {
@@ -16,7 +17,7 @@ func TestMCP_ServesOneSession(t *testing.T) {
 	c := aihooks(t, nil, "mcp", "--write", "--from", w.path)
 	c.Stderr = os.Stderr
 	client := mcp.NewClient(&mcp.Implementation{Name: "robot", Version: "1"}, nil)
-	session, err := client.Connect(t.Context(), &mcp.CommandTransport{Command: c}, nil)
+	session, err := client.Connect(t.Context(), &mcp.CommandTransport{Command: c, TerminateDuration: kit.Patience}, nil)
 	require.NoError(t, err)
 	result, err := session.CallTool(t.Context(), &mcp.CallToolParams{Name: "retry_deliveries", Arguments: map[string]any{
 		"vendor": "workflux", "expected": 2, "reason": "the CRM is back",

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/internal/allvendors"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -149,9 +150,7 @@ func hanging(t *testing.T) (url string, asked <-chan struct{}) {
 // down returns a URL where nothing listens.
 func down(t *testing.T) string {
 	t.Helper()
-	s := httptest.NewServer(http.NotFoundHandler())
-	s.Close()
-	return s.URL
+	return "http://" + kit.FreeAddress(t) // no other test gets it
 }
 
 // A job is an aihooks process that keeps running.

@@ -108,8 +108,6 @@ func TestSlack_GetsDeadLettersOfInbox(t *testing.T) {
 func TestSlack_ErrorsNeverContainURL(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	closed := httptest.NewServer(http.NotFoundHandler())
-	closed.Close()
 	for name, c := range map[string]struct {
 		ctx  context.Context
 		url  string
@@ -121,7 +119,7 @@ func TestSlack_ErrorsNeverContainURL(t *testing.T) {
 		"redirect": {t.Context(), slack(t, func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, r.URL.Path+"/login", http.StatusFound)
 		}), "alerts: Slack responded with status 302"},
-		"no server":     {t.Context(), closed.URL + path, "alerts: cannot post to Slack: dial tcp"},
+		"no server":     {t.Context(), "http://" + kit.FreeAddress(t) + path, "alerts: cannot post to Slack: dial tcp"},
 		"ended context": {ended, slack(t, func(http.ResponseWriter, *http.Request) {}), "context canceled"},
 		"no response":   {t.Context(), slack(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }), "alerts: cannot post to Slack: EOF"},
 	} {

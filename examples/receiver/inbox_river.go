@@ -14,6 +14,16 @@ import (
 	riverinbox "github.com/aihooks/aihooks-go/inbox/river"
 )
 
+// A riverBox also stops its River client when it is shut down.
+type riverBox struct {
+	*riverinbox.Inbox
+	client *riverinbox.Client
+}
+
+func (b riverBox) Shutdown(ctx context.Context) error {
+	return errors.Join(b.Inbox.Shutdown(ctx), b.client.Stop(ctx))
+}
+
 // openRiver creates missing tables of River and of the inbox, and starts a River client that works only for the inbox.
 func openRiver(ctx context.Context, source string, policy inbox.Policy) (inbox.Inbox, func() error, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
@@ -38,8 +48,8 @@ func openRiver(ctx context.Context, source string, policy inbox.Policy) (inbox.I
 		pool.Close()
 		return nil, nil, err
 	}
-	return opened, func() error {
-		stop, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	return riverBox{opened, client}, func() error {
+		stop, cancel := context.WithTimeout(context.Background(), 2*time.Second) // for a service that did not start
 		defer cancel()
 		if err := client.Stop(stop); err != nil {
 			return fmt.Errorf("stopping River: %w", err) // do not close the pool: a running job still has a connection

@@ -69,7 +69,10 @@ func start(t *testing.T, env ...string) *process {
 	stdout, err := p.cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, kit.Start(p.cmd))
-	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
+	t.Cleanup(func() {
+		_ = p.cmd.Process.Kill()
+		_ = p.cmd.Wait() // it may still write into a folder of the test
+	})
 	p.reading.Go(func() {
 		defer close(p.lines)
 		for s := bufio.NewScanner(stdout); s.Scan(); {

@@ -21,8 +21,8 @@ func TestRun_PassesCorrectEngine(t *testing.T) {
 }
 
 func TestRun_PassesCorrectEngineInRealTime(t *testing.T) {
-	const lease = 4 * time.Second // long enough for a busy machine to renew it
-	Run(t, Options{Open: openMemory(none, lease), Lease: lease})
+	const realLease = 4 * time.Second // long enough for a busy machine to renew it
+	Run(t, Options{Open: openMemory(none, realLease), Lease: realLease})
 }
 
 // A failureRecorder replaces the test that a rule would fail, and records the failure.

@@ -73,9 +73,10 @@ var processRules = []rule{{
 				c.awaitStarted(2, id)
 				return
 			}
-			a.gate.open() // the machine may have been too slow to renew the lease
+			// The machine may have been too slow to renew the lease, and to end the callback within the grace second.
+			a.gate.open()
 			a.run.cancel()
-			_ = a.run.result() // and to end the callback within the grace second
+			_ = a.run.result()
 			other.stop()
 		}
 		c.brokenf("in each of ten tries, it ran in two processes at once")

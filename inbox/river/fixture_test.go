@@ -48,12 +48,16 @@ func newTestHandler(t testing.TB, box *riverinbox.Inbox, callback func(ctx conte
 
 func succeed(context.Context, *webhook.Delivery) error { return nil }
 
-// post sends the delivery of that ID. It repeats it if a busy machine responds after the vendor's timeout.
+// post sends the delivery of that ID. A busy machine may respond after the vendor's timeout, but not five times.
 func (d *testHandler) post(id string) (response webhooktest.Response) {
 	d.t.Helper()
 	sender := convospheretest.NewSender(d.t, d.hook, secret)
 	delivery := sender.Event(&convosphere.ConversationStarted{Event: webhook.Event{ID: id}})
-	kit.Eventually(d.t, func() bool { response = sender.Send(delivery); return response.Err == nil }, id)
+	for range 5 {
+		if response = sender.Send(delivery); response.Err == nil {
+			break
+		}
+	}
 	return response
 }
 

@@ -47,7 +47,7 @@ func TestEnqueue_StoresNoSecrets(t *testing.T) {
 	ember, err := emberqa.NewHandler(emberqa.Token(token), &webhook.Options{Inbox: box, StoreTimeout: inboxkit.StoreTimeout})
 	require.NoError(t, err)
 	sender := webhooktest.Signer{Profile: emberqa.Profile(), URL: "http://receiver.test/hooks?token=" + token}
-	secrets := []string{token}
+	secrets, signatures := []string{token}, 0
 	adorn := func(r *http.Request) {
 		for name, value := range map[string]string{
 			"Authorization": "Bearer in-the-authorization", "Cookie": "session=in-a-cookie", "X-Api-Key": "in-an-api-key",
@@ -67,6 +67,7 @@ func TestEnqueue_StoresNoSecrets(t *testing.T) {
 		mac, err := hex.DecodeString(digits)
 		require.NoError(t, err)
 		secrets = append(secrets, digits, string(mac))
+		signatures++
 	}
 	body := inboxkit.MessageBody("a body that can be found", 10)
 	post := func(h http.Handler, request func() *http.Request) {
@@ -79,7 +80,7 @@ func TestEnqueue_StoresNoSecrets(t *testing.T) {
 		})
 	}
 	post(harness, func() *http.Request { return harness.Sender.Request(harness.Sender.Raw(body)) })
-	require.GreaterOrEqual(t, len(secrets), 12, "the signature is one of them")
+	require.Positive(t, signatures)
 
 	post(ember, func() *http.Request {
 		request, err := sender.Request(emberqatest.Samples()[0].Body, time.Now(), "")

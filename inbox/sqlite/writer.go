@@ -282,25 +282,23 @@ func (w *writer) begin() error {
 // ctx ended during a call of begin.
 func (w *writer) await(ctx context.Context, begin func() error) error {
 	began := time.Now()
-	var cause error
+	var busy error
 	for wait := firstPause; ; wait = min(2*wait, lastPause) {
 		err := begin()
 		switch {
 		case isBusy(err):
 			waited := time.Since(began)
-			cause = fmt.Errorf("another program has had the file locked for %v: %w", waited.Round(time.Millisecond), err)
-			problem := cause
-			w.problem.Store(&problem)
+			err = fmt.Errorf("another program has had the file locked for %v: %w", waited.Round(time.Millisecond), err)
+			w.problem.Store(&err)
 			if waited > w.lockTimeout {
-				return cause
+				return err
 			}
-		case err == nil || ctx.Err() == nil:
+			busy = err
+		case err == nil || busy == nil || ctx.Err() == nil:
 			return err
-		case cause == nil:
-			cause = err
 		}
 		if !pause(ctx, wait/2+rand.N(wait)) { //nolint:gosec // spreads processes that retry together
-			return fmt.Errorf("%w: %w", ctx.Err(), cause)
+			return fmt.Errorf("%w: %w", ctx.Err(), busy)
 		}
 	}
 }
@@ -313,7 +311,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	case <-timer.C:
-		return ctx.Err() == nil // select picks any ready case
+		return ctx.Err() == nil // select may pick the timer although ctx has ended
 	}
 }
 

@@ -3,11 +3,13 @@ package leaks_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -22,20 +24,25 @@ import (
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(patient{m}) }
-
-// A patient runs tests, and waits until their goroutines have ended.
-type patient struct{ *testing.M }
-
-func (p patient) Run() int {
-	defer awaitGoroutines()
-	return p.M.Run()
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if code == 0 {
+		if err := findLeaks(); err != nil {
+			_, _ = fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
 }
 
-// awaitGoroutines waits until goleak finds nothing. A busy machine needs longer than the half second of goleak.
-func awaitGoroutines() {
-	for began := time.Now(); time.Since(began) < kit.Patience && goleak.Find() != nil; {
+// findLeaks waits until goleak finds nothing. A busy machine needs longer than the half second of goleak.
+func findLeaks() (err error) {
+	for began := time.Now(); time.Since(began) < kit.Patience; {
+		if err = goleak.Find(); err == nil {
+			break
+		}
 	}
+	return err
 }
 
 // TestHandler_LeaksNoGoroutine runs callbacks that succeed, fail, panic, end their goroutine, outlast the response or ignore
@@ -43,10 +50,7 @@ func awaitGoroutines() {
 func TestHandler_LeaksNoGoroutine(t *testing.T) {
 	for _, v := range vendortest.All() {
 		t.Run(v.Name(), func(t *testing.T) {
-			defer func() {
-				awaitGoroutines()
-				goleak.VerifyNone(t)
-			}()
+			defer func() { require.NoError(t, findLeaks()) }()
 			release := make(chan struct{})
 			h, err := v.New(&webhook.Options{
 				Logger:          slog.New(slog.DiscardHandler),

@@ -5,6 +5,7 @@ package operator_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aihooks/aihooks-go/inbox"
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/internal/test/npmtest"
 )
 
@@ -22,7 +24,9 @@ var inspector = npmtest.Package{Name: "@modelcontextprotocol/inspector", Version
 func (s *site) inspect(result any, flags []string, request ...string) {
 	s.t.Helper()
 	args := append([]string{inspector.Path(s.t, "clients/launcher/build/index.js"), "--cli", tool, "mcp", "--from", s.from}, flags...)
-	c := exec.Command("node", append(args, request...)...) //nolint:gosec // a test
+	args = append(args, request...)
+	args = append(args, "--connect-timeout", fmt.Sprint(kit.Patience.Milliseconds()))
+	c := exec.Command("node", args...) //nolint:gosec // a test
 	// Otherwise the inspector writes to the home folder.
 	c.Env = append(c.Environ(), "MCP_CATALOG_PATH="+filepath.Join(s.t.TempDir(), "mcp.json"))
 	var log bytes.Buffer

@@ -1,5 +1,5 @@
 // Pictures takes the pictures of the README from real runs of aihooks: its output in terminals, and its pages in Chromium. Run
-// `make pictures` in the root of a checkout. It needs ports 8787 to 8789 and Debian's chromium.
+// `make pictures` in the root of a checkout. It needs ports 8787 to 8789 and Debian's chromium-headless-shell.
 package main
 
 import (

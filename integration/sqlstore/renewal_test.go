@@ -76,7 +76,7 @@ func TestRenewal_FailsSnapshotOfTransaction(t *testing.T) {
 		require.NoError(t, err)
 		ctx := lease.Context(t.Context())
 		tx := begin(t, db, &sql.TxOptions{Isolation: level})
-		latest := time.Now().Add(10 * renewedLease) // that a renewal before the snapshot lasts
+		latest := time.Now().Add(10 * renewedLease) // the latest end that a renewal before the snapshot can set
 		require.Eventually(t, func() bool { return lease.Until().After(latest) || ctx.Err() != nil }, kit.Patience, 10*time.Millisecond, "a renewal")
 		require.NoError(t, ctx.Err())
 		err = store.CompleteTx(ctx, tx)
@@ -85,7 +85,9 @@ func TestRenewal_FailsSnapshotOfTransaction(t *testing.T) {
 			kit.Eventually(t, func() bool { // a busy machine may renew the lease once more meanwhile
 				require.NoError(t, tx.Rollback())
 				tx = begin(t, db, &sql.TxOptions{Isolation: level})
-				err = store.CompleteTx(ctx, tx)
+				if err = store.CompleteTx(ctx, tx); err != nil {
+					require.ErrorContains(t, err, "40001")
+				}
 				return err == nil
 			})
 		}

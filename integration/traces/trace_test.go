@@ -96,7 +96,7 @@ func TestTrace_ContinuesInAnotherProcess(t *testing.T) {
 	var s *site
 	ctx, cancel := context.WithCancel(t.Context())
 	runs := 0
-	response := inboxkit.Send(http.StatusOK, func() webhooktest.Response { // each attempt to another site, because it has a span
+	response := inboxkit.Send(http.StatusOK, func() webhooktest.Response { // each attempt to a new site, because an attempt records a span
 		path = filepath.Join(t.TempDir(), "inbox.db")
 		var err error
 		s, err = newSite(path, func(context.Context, *workflux.UserMessage) error {

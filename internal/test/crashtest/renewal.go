@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// RenewedLease is the first lease of HoldKey. It doubles up to longestLease, until the machine renews it in time.
+	// RenewedLease is the first lease of HoldKey. RequireRenewal doubles it up to longestLease, until the machine renews it in time.
 	RenewedLease = time.Second
 	longestLease = 16 * RenewedLease
 

@@ -103,12 +103,12 @@ func (h *Handler) MustRespond(t testing.TB, status int, body []byte) {
 	require.Equal(t, status, response.Status, "%s\n%s", response.Body, h.Log)
 }
 
-// Send sends a delivery. If a busy machine does not respond in time, or does not store in time a delivery whose status must be
-// 200, Send repeats it, as the vendor does.
+// Send sends a delivery. If the status must be 200, and a busy machine does not store the delivery in time, Send repeats it, as
+// the vendor does. A busy machine may also give another status only after the vendor's timeout, but not five times.
 func Send(status int, send func() webhooktest.Response) webhooktest.Response {
 	response := send()
-	for range 20 {
-		late := response.Took >= StoreTimeout-time.Second && (status == http.StatusOK || response.Status == 0)
+	for try := range 20 {
+		late := status == http.StatusOK && response.Took >= StoreTimeout-time.Second || response.Status == 0 && try < 4
 		if response.Status == status || !late {
 			break
 		}

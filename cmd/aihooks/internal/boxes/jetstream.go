@@ -5,12 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	jetstreaminbox "github.com/aihooks/aihooks-go/inbox/jetstream"
 )
+
+// jetStreamTimeout is the time to connect, and for a request. A person would rather wait than try again.
+const jetStreamTimeout = 10 * time.Second
 
 // openJetStream connects to NATS. The parameters "name" and "creds" name the inbox and a file with credentials.
 func openJetStream(ctx context.Context, address string, _ Mode) (*Box, error) {
@@ -20,7 +24,7 @@ func openJetStream(ctx context.Context, address string, _ Mode) (*Box, error) {
 	}
 	parameters := u.Query()
 	u.RawQuery = ""
-	options := []nats.Option{nats.Name("aihooks"), nats.MaxReconnects(-1)}
+	options := []nats.Option{nats.Name("aihooks"), nats.MaxReconnects(-1), nats.Timeout(jetStreamTimeout)}
 	if file := parameters.Get("creds"); file != "" {
 		options = append(options, nats.UserCredentials(file))
 	}
@@ -28,7 +32,7 @@ func openJetStream(ctx context.Context, address string, _ Mode) (*Box, error) {
 	if err != nil {
 		return nil, fmt.Errorf("jetstream: %s: %w", u.Host, err)
 	}
-	js, err := jetstream.New(nc)
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(jetStreamTimeout))
 	if err != nil {
 		nc.Close()
 		return nil, fmt.Errorf("jetstream: %w", err)

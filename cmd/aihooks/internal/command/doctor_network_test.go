@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aihooks/aihooks-go/internal/test/kit"
 	"github.com/aihooks/aihooks-go/webhook"
 )
 
@@ -81,14 +82,13 @@ func TestDoctorCertificate_IsJudgedAsVendorsDo(t *testing.T) {
 }
 
 func TestDoctorNetwork_ReportsWhereItFails(t *testing.T) {
-	closed := httptest.NewServer(nil)
-	closed.Close()
+	closed := "http://" + kit.FreeAddress(t)
 	plain := serveDoctor(t, doctorHandler(t, "workflux", webhook.Options{}))
 	for url, want := range map[string]struct {
 		check string
 		result
 	}{
-		closed.URL:                          {"connection", resultProblem},
+		closed:                              {"connection", resultProblem},
 		"http://no-such-host.invalid/hooks": {"dns", resultProblem},
 		"https" + plain[len("http"):]:       {"certificate", resultProblem},
 	} {

@@ -176,7 +176,7 @@ func TestPauses_PauseAndResume(t *testing.T) {
 		b.keys(text)
 	}
 	b.keys(kb.Enter)
-	b.until(`document.querySelector('#pauses-list li')?.textContent.startsWith('workflux user.messagePaused now by alice: the CRM moves')`)
+	b.until(`/^workflux user\.messagePaused (now|\d+ (s|min) ago) by alice: the CRM moves/.test(document.querySelector('#pauses-list li')?.textContent)`)
 	b.until(`document.getElementById('pauses-count').textContent === '1'`)
 	b.shoot("inbox-pauses")
 	require.Equal(t, inbox.Change{Actor: inbox.Actor{By: "alice", Reason: "the CRM moves"}, At: lastChange(t, box).At, Action: inbox.ActionPause, Filter: inbox.Filter{Vendor: "workflux", Type: "user.message"}}, lastChange(t, box))
