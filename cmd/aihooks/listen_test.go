@@ -161,16 +161,20 @@ func TestListen_RespondsWhenOutputIsNotRead(t *testing.T) {
 			require.NoError(t, in.Close())
 			line(t, bufio.NewScanner(text), "press Ctrl-C to stop")
 			for range deliveries {
-				require.Equal(t, 200, post(t, "http://"+address+"/webhooks/workflux", `{"event":"`+strings.Repeat("x", size)+`"}`, nil))
+				require.Equal(t, 200, postInTime(t, "http://"+address+"/webhooks/workflux", `{"event":"`+strings.Repeat("x", size)+`"}`))
 			}
+			read := make(chan string, 1)
+			go func() { // queued output is still written, unless nothing reads it for 3 s
+				text, _ := io.ReadAll(out)
+				read <- string(text)
+			}()
 			require.NoError(t, sendSignal(c, os.Interrupt))
-			shown, err := io.ReadAll(out) // queued output is still written
-			require.NoError(t, err)
+			shown := <-read
 			require.NoError(t, c.Wait())
 			files, err := os.ReadDir(folder)
 			require.NoError(t, err)
-			require.Len(t, files, deliveries)
-			require.GreaterOrEqual(t, strings.Count(string(shown), "workflux"), deliveries)
+			require.GreaterOrEqual(t, len(files), deliveries)
+			require.GreaterOrEqual(t, strings.Count(shown, "workflux"), deliveries)
 		})
 	}
 }

@@ -135,10 +135,15 @@ func TestListen_RespondsOnAPausedTerminal(t *testing.T) {
 	_, err = f.Write([]byte{19}) // Ctrl-S
 	require.NoError(t, err)
 	for range 30 { // more than the buffer of a terminal
-		require.Equal(t, 200, post(t, "http://"+address+"/webhooks/workflux", `{"event":"`+strings.Repeat("x", 20_000)+`"}`, nil))
+		require.Equal(t, 200, postInTime(t, "http://"+address+"/webhooks/workflux", `{"event":"`+strings.Repeat("x", 20_000)+`"}`))
 	}
+	ended := make(chan struct{})
+	go func() { // the process waits 3 s for a reader
+		_, _ = io.Copy(io.Discard, f)
+		close(ended)
+	}()
 	_, err = f.Write([]byte{17, 3}) // Ctrl-Q, Ctrl-C
 	require.NoError(t, err)
-	_, _ = io.Copy(io.Discard, f) // until the process has ended
+	<-ended
 	require.NoError(t, c.Wait())
 }
