@@ -108,7 +108,7 @@ func (h *Handler) MustRespond(t testing.TB, status int, body []byte) {
 func Send(status int, send func() webhooktest.Response) webhooktest.Response {
 	response := send()
 	for try := range 20 {
-		late := status == http.StatusOK && response.Took >= StoreTimeout-time.Second || response.Status == 0 && try < 4
+		late := response.Took >= StoreTimeout-time.Second && (status == http.StatusOK || response.Status == 0 && try < 4)
 		if response.Status == status || !late {
 			break
 		}
