@@ -3,12 +3,12 @@ module github.com/aihooks/aihooks-go/examples
 go 1.26.0
 
 require (
-	github.com/aihooks/aihooks-go v0.0.0-20261128100858-a3507c3e59a3
-	github.com/aihooks/aihooks-go/idempotency/redisstore v0.0.0-20261128100858-a3507c3e59a3
-	github.com/aihooks/aihooks-go/inbox/jetstream v0.0.0-20261128100858-a3507c3e59a3
-	github.com/aihooks/aihooks-go/inbox/river v0.0.0-20261128100858-a3507c3e59a3
-	github.com/aihooks/aihooks-go/inbox/sqlite v0.0.0-20261128100858-a3507c3e59a3
-	github.com/aihooks/aihooks-go/webhook/otelhooks v0.0.0-20261128100858-a3507c3e59a3
+	github.com/aihooks/aihooks-go v0.0.0-20261128103659-f97b3f160308
+	github.com/aihooks/aihooks-go/idempotency/redisstore v0.0.0-20261128103659-f97b3f160308
+	github.com/aihooks/aihooks-go/inbox/jetstream v0.0.0-20261128103659-f97b3f160308
+	github.com/aihooks/aihooks-go/inbox/river v0.0.0-20261128103659-f97b3f160308
+	github.com/aihooks/aihooks-go/inbox/sqlite v0.0.0-20261128103659-f97b3f160308
+	github.com/aihooks/aihooks-go/webhook/otelhooks v0.0.0-20261128103659-f97b3f160308
 	github.com/aws/aws-lambda-go v1.54.0
 	github.com/gin-gonic/gin v1.12.0
 	github.com/go-chi/chi/v5 v5.5.0

@@ -3,12 +3,12 @@ module github.com/aihooks/aihooks-go/integration
 go 1.26.0
 
 require (
-	github.com/aihooks/aihooks-go v0.0.0-20261128100858-a3507c3e59a3
-	github.com/aihooks/aihooks-go/idempotency/redisstore v0.0.0-20261128100858-a3507c3e59a3
-	github.com/aihooks/aihooks-go/inbox/jetstream v0.0.0-20261128100858-a3507c3e59a3
-	github.com/aihooks/aihooks-go/inbox/river v0.0.0-20261128100858-a3507c3e59a3
-	github.com/aihooks/aihooks-go/inbox/sqlite v0.0.0-20261128100858-a3507c3e59a3
-	github.com/aihooks/aihooks-go/webhook/otelhooks v0.0.0-20261128100858-a3507c3e59a3
+	github.com/aihooks/aihooks-go v0.0.0-20261128103659-f97b3f160308
+	github.com/aihooks/aihooks-go/idempotency/redisstore v0.0.0-20261128103659-f97b3f160308
+	github.com/aihooks/aihooks-go/inbox/jetstream v0.0.0-20261128103659-f97b3f160308
+	github.com/aihooks/aihooks-go/inbox/river v0.0.0-20261128103659-f97b3f160308
+	github.com/aihooks/aihooks-go/inbox/sqlite v0.0.0-20261128103659-f97b3f160308
+	github.com/aihooks/aihooks-go/webhook/otelhooks v0.0.0-20261128103659-f97b3f160308
 	github.com/chromedp/cdproto v0.159.0
 	github.com/chromedp/chromedp v0.23.0
 	github.com/creack/pty v1.1.24

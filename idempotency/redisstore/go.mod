@@ -3,7 +3,7 @@ module github.com/aihooks/aihooks-go/idempotency/redisstore
 go 1.25.0
 
 require (
-	github.com/aihooks/aihooks-go v0.0.0-20261128100858-a3507c3e59a3
+	github.com/aihooks/aihooks-go v0.0.0-20261128103659-f97b3f160308
 	github.com/redis/go-redis/v9 v9.22.0
 	github.com/stretchr/testify v1.12.1
 )

@@ -3,7 +3,7 @@ module github.com/aihooks/aihooks-go/inbox/jetstream
 go 1.26.0
 
 require (
-	github.com/aihooks/aihooks-go v0.0.0-20261128100858-a3507c3e59a3
+	github.com/aihooks/aihooks-go v0.0.0-20261128103659-f97b3f160308
 	github.com/nats-io/nats.go v1.55.0
 )
 

@@ -3,7 +3,7 @@ module github.com/aihooks/aihooks-go/inbox/river
 go 1.26.0
 
 require (
-	github.com/aihooks/aihooks-go v0.0.0-20261128100858-a3507c3e59a3
+	github.com/aihooks/aihooks-go v0.0.0-20261128103659-f97b3f160308
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/riverqueue/river v0.51.1
 	github.com/riverqueue/river/riverdriver/riverpgxv5 v0.51.1

@@ -3,7 +3,7 @@ module github.com/aihooks/aihooks-go/inbox/sqlite
 go 1.26.0
 
 require (
-	github.com/aihooks/aihooks-go v0.0.0-20261128100858-a3507c3e59a3
+	github.com/aihooks/aihooks-go v0.0.0-20261128103659-f97b3f160308
 	github.com/stretchr/testify v1.12.1
 	golang.org/x/sys v0.48.0
 	modernc.org/sqlite v1.60.1
