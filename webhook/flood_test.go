@@ -105,19 +105,15 @@ func TestFlood_LeavesGenuineDeliveriesAndMemory(t *testing.T) {
 				require.Eventually(t, func() bool { return evicted() >= 64 }, patience, time.Millisecond, "the attack must use up the budget")
 
 				var peak atomic.Int64
-				const enough = deliveries * 95 / 100
 				ok := 0
-				for try := 0; try < 5 && ok < enough; try++ { // a busy machine may delay this sender until its bodies are evicted
-					ok = 0
-					for i := range deliveries {
-						if deliverApart(t, s.Listener.Addr().String(), receivers[i%2], i) == http.StatusOK {
-							ok++
-						}
-						used, _ := budget.Used()
-						peak.Store(max(peak.Load(), used))
+				for i := range deliveries {
+					if deliverApart(t, s.Listener.Addr().String(), receivers[i%2], i) == http.StatusOK {
+						ok++
 					}
+					used, _ := budget.Used()
+					peak.Store(max(peak.Load(), used))
 				}
-				require.GreaterOrEqual(t, ok, enough)
+				require.GreaterOrEqual(t, ok, deliveries*95/100)
 				require.LessOrEqual(t, peak.Load(), (c.chunks+64)*chunk)
 			})
 		}

@@ -77,20 +77,15 @@ func TestListen_StaysBoundedUnderFlood(t *testing.T) {
 			}
 		}
 	}()
-	tries := 0
-	for sent := 0; sent < genuine; tries++ { // a busy machine may respond 503 to a few
-		require.Less(t, tries, 3)
-		r := run(t, "send", "greenflash", "conversation.rating", "--url", url+"/webhooks/greenflash", "--times", fmt.Sprint(genuine-sent),
-			"--timeout", kit.Patience.String())
-		sent += strings.Count(r.out, "200 OK")
-	}
+	sent := run(t, "send", "greenflash", "conversation.rating", "--url", url+"/webhooks/greenflash", "--times", fmt.Sprint(genuine),
+		"--timeout", kit.Patience.String()).is(t, 0) // the flood uses the processors as well
 	memory := peakMemory(t, j.cmd.Process.Pid)
 	over.Store(true)
 	require.Less(t, memory, int64(600<<20), "peak memory, of which the race detector uses more than half")
 	require.NoError(t, sendSignal(j.cmd, os.Interrupt))
 	<-ended
 	require.Equal(t, 0, j.wait())
-	require.GreaterOrEqual(t, handled, genuine)
+	require.Equal(t, genuine, handled)
 
 	files, err := filepath.Glob(filepath.Join(folder, "*.json"))
 	require.NoError(t, err)
@@ -107,7 +102,8 @@ func TestListen_StaysBoundedUnderFlood(t *testing.T) {
 		disk += int64(len(text))
 		largest = max(largest, int64(len(text)))
 	}
-	require.GreaterOrEqual(t, saved, genuine)
+	require.Equal(t, genuine, saved)
+	t.Logf("genuine deliveries:\n%s", sent.out)
 	t.Logf("peak memory %d MiB, %d files, %d MiB of them refused, the largest %d KiB", memory>>20, len(files), disk>>20, largest>>10)
 	require.Less(t, largest, int64(3<<20))
 	require.Less(t, disk, int64(64<<20+3<<20))

@@ -135,7 +135,7 @@ func TestListen_RespondsOnAPausedTerminal(t *testing.T) {
 	_, err = f.Write([]byte{19}) // Ctrl-S
 	require.NoError(t, err)
 	for range 30 { // more than the buffer of a terminal
-		require.Equal(t, 200, postInTime(t, "http://"+address+"/webhooks/workflux", `{"event":"`+strings.Repeat("x", 20_000)+`"}`))
+		require.Equal(t, 200, post(t, "http://"+address+"/webhooks/workflux", `{"event":"`+strings.Repeat("x", 20_000)+`"}`, nil))
 	}
 	ended := make(chan struct{})
 	go func() { // the process waits 3 s for a reader
