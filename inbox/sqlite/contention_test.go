@@ -74,7 +74,7 @@ func TestRun_ReturnsDeliveriesTakenWhileEnding(t *testing.T) {
 	var calls atomic.Int64
 	hook, ended := inboxkit.Fake{VendorName: "workflux", Callback: inboxkit.Calls(func() { calls.Add(1) })}, make(chan error, 1)
 	go func() { ended <- b.Run(ctx, hook) }()
-	b.queued(1) // the take; the writer may already have dequeued it or the search for lost deliveries
+	b.queued(2) // the take and the search for lost deliveries
 	cancel()
 	release()
 	require.NoError(t, <-ended)

@@ -35,6 +35,7 @@ func newWriterHarness(t *testing.T) *writerHarness {
 	box, err := Open(filepath.Join(t.TempDir(), "inbox.db"), &Options{Policy: inbox.Policy{Logger: slog.New(slog.DiscardHandler)}})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, box.Close()) })
+	box.StopPurging() // it writes too
 	b := &writerHarness{box, t}
 	require.NoError(t, b.do(context.Background(), `CREATE TABLE things (name TEXT UNIQUE, size INTEGER CHECK (size < 100)) STRICT`))
 	return b
@@ -57,13 +58,19 @@ func (b *writerHarness) things() int {
 	return n
 }
 
-// hold blocks the writer until the returned function is called.
+// hold blocks the writer until the returned function is called. The writer has dequeued an operation whose caller has
+// left, so it leaves all others in the queue.
 func (b *writerHarness) hold() (release func()) {
+	b.t.Helper()
 	b.writer.writeLock <- struct{}{}
+	o := new(operation)
+	o.state.Store(left)
+	b.writer.queue <- o
+	b.queued(0)
 	return func() { <-b.writer.writeLock }
 }
 
-// queued waits until n operations are queued, without the one that the writer has dequeued.
+// queued waits until n operations are queued.
 func (b *writerHarness) queued(n int) {
 	b.t.Helper()
 	require.Eventually(b.t, func() bool { return len(b.writer.queue) == n }, waitLimit, time.Millisecond)
@@ -110,7 +117,7 @@ func TestWriter_CommitsWaitingOperationsTogether(t *testing.T) {
 			}
 		})
 	}
-	b.queued(waiting - 1)
+	b.queued(waiting)
 	release()
 	written := make(chan struct{})
 	go func() {
@@ -165,7 +172,7 @@ func TestWriter_SkipsOperationsOfDepartedCallers(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	b.queued(cap(left))
+	b.queued(cap(left) + 1)
 	leave()
 	for range cap(left) {
 		require.ErrorIs(t, <-left, context.Canceled, "while the writer cannot write")
@@ -229,7 +236,7 @@ func TestWriter_IsolatesFailingStatement(t *testing.T) {
 			}
 		})
 	}
-	b.queued(len(results) - 1)
+	b.queued(len(results))
 	release()
 	writers.Wait()
 	for i, err := range results {
@@ -253,7 +260,7 @@ func TestWriter_FailsWholeBatchOnFileError(t *testing.T) {
 	for i := range last {
 		writers.Go(func() { results[i] = b.do(context.Background(), addThing, fmt.Sprint("thing ", i), 1) })
 	}
-	b.queued(last - 1)
+	b.queued(last)
 	writers.Go(func() {
 		results[last] = b.writer.run(context.Background(), func(c *conn) error {
 			if _, err := c.exec(`PRAGMA max_page_count = 1`); err != nil { // the current size
@@ -263,7 +270,7 @@ func TestWriter_FailsWholeBatchOnFileError(t *testing.T) {
 			return err
 		})
 	})
-	b.queued(last)
+	b.queued(last + 1)
 	release()
 	writers.Wait()
 	for _, err := range results {
@@ -290,7 +297,7 @@ func TestWriter_WritesQueueOnClose(t *testing.T) {
 			}
 		})
 	}
-	b.queued(waiting - 1)
+	b.queued(waiting)
 	closed := make(chan error)
 	go func() { closed <- b.Close() }()
 	<-b.writer.closing
