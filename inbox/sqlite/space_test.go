@@ -67,8 +67,8 @@ func TestMaxPending_ExcludesDeadLettersAndDeferred(t *testing.T) {
 		t.Helper()
 		kit.Eventually(t, func() bool { _, err := box.Enqueue(t.Context(), d); return err == nil })
 	}
-	for i := range 5 { // deferred deliveries refuse no others
-		storeSoon(newDelivery(pong, fmt.Sprint("waits ", i)))
+	for i := range 5 { // deferred deliveries refuse no other types
+		storeSoon(newDelivery(fmt.Sprint(pong, i), fmt.Sprint("waits ", i)))
 		kit.Eventually(t, func() bool { return statsOf(t, box).Deferred == i+1 })
 	}
 	n, err := box.Retry(t.Context(), all) // retried dead letters count again

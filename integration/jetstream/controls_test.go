@@ -237,6 +237,7 @@ func TestResume_ReadsDeferredOnce(t *testing.T) {
 	require.NoError(t, box.Pause(t.Context(), scope))
 	store()
 	kit.Eventually(t, func() bool { return called.Load() == 3 })
+	kit.Eventually(t, func() bool { return len(subjects(t, operator, "AIHOOKS_DEFERRED", "AIHOOKS.deferred.>")) == 0 })
 
 	// Deliveries that were read while they were paused run after Resume.
 	require.NoError(t, box.Pause(t.Context(), scope))

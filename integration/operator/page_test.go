@@ -110,10 +110,15 @@ func TestPage_DoesTheSameOnEveryEngine(t *testing.T) {
 			s.await(func(c inbox.Counts) bool { return c.DeadLettered == 0 && c.Pending == 10 && c.Running == 0 })
 			b.until(rows, 0)
 
-			audit, err := s.box.Audit(t.Context())
-			require.NoError(t, err)
+			var audit []inbox.Change
+			kit.Eventually(t, func() bool { // the number of entries is recorded after the last of them has changed
+				var err error
+				audit, err = s.box.Audit(t.Context())
+				require.NoError(t, err)
+				return len(audit) > 0 && audit[0].Entries == 9
+			})
 			require.Len(t, audit, 2)
-			require.Equal(t, []int{9, 1}, []int{audit[0].Entries, audit[1].Entries})
+			require.Equal(t, 1, audit[1].Entries)
 			require.NotEmpty(t, audit[0].By)
 		})
 	}
