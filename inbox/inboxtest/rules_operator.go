@@ -193,7 +193,8 @@ var operatorRules = []rule{{
 		c.awaitCalls(1, "b", "c")
 		c.runMarkers(h)
 		c.called(0, "after it was discarded", "a", "other")
-		c.awaitf(func() bool { return len(c.deadLetters(s, waiting)) == 0 }, nil, "deliveries were listed as deferred although a callback existed")
+		c.awaitf(func() bool { found = c.deadLetters(s, waiting); return len(found) == 0 },
+			func() any { return fmt.Sprintf("%d are", len(found)) }, "no delivery with a callback should be listed as deferred")
 	},
 }, {
 	name: "BulkOperations",

@@ -156,6 +156,12 @@ func store(t testing.TB, box *sqliteinbox.Inbox, deliveries ...*webhook.Delivery
 	}
 }
 
+// storeSoon stores a delivery once the inbox takes it. The inbox counts a change shortly after its commit.
+func storeSoon(t testing.TB, box *sqliteinbox.Inbox, d *webhook.Delivery) {
+	t.Helper()
+	kit.Eventually(t, func() bool { _, err := box.Enqueue(t.Context(), d); return err == nil })
+}
+
 // storeAtOnce stores deliveries concurrently.
 func storeAtOnce(t testing.TB, box *sqliteinbox.Inbox, deliveries ...*webhook.Delivery) {
 	t.Helper()

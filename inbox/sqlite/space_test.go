@@ -63,20 +63,16 @@ func TestMaxPending_ExcludesDeadLettersAndDeferred(t *testing.T) {
 	full()
 	close(release)
 	kit.Eventually(t, func() bool { return statsOf(t, box).DeadLettered == 2 })
-	storeSoon := func(d *webhook.Delivery) { // the inbox counts a change shortly after its commit
-		t.Helper()
-		kit.Eventually(t, func() bool { _, err := box.Enqueue(t.Context(), d); return err == nil })
-	}
 	for i := range 5 { // deferred deliveries refuse no other types
-		storeSoon(newDelivery(fmt.Sprint(pong, i), fmt.Sprint("waits ", i)))
+		storeSoon(t, box, newDelivery(fmt.Sprint(pong, i), fmt.Sprint("waits ", i)))
 		kit.Eventually(t, func() bool { return statsOf(t, box).Deferred == i+1 })
 	}
 	n, err := box.Retry(t.Context(), all) // retried dead letters count again
 	require.NoError(t, err)
 	require.Equal(t, 2, n)
 	kit.Eventually(t, func() bool { return statsOf(t, box).DeadLettered == 2 })
-	storeSoon(newDelivery(ping, "c"))
-	storeSoon(newDelivery(ping, "d"))
+	storeSoon(t, box, newDelivery(ping, "c"))
+	storeSoon(t, box, newDelivery(ping, "d"))
 	kit.Eventually(t, func() bool { return statsOf(t, box).DeadLettered == 4 })
 }
 
@@ -136,7 +132,7 @@ func TestMaxPending_FindsCapacityFreedByOtherProcess(t *testing.T) {
 	inboxkit.Run(t, other, handlerWithOutcome(webhook.Handled))
 	kit.Eventually(t, func() bool { return statsOf(t, other).Done == 2 })
 	full.StopPurging() // purging would count again later
-	kit.Eventually(t, func() bool { _, err := full.Enqueue(t.Context(), newDelivery(ping, "c")); return err == nil })
+	storeSoon(t, full, newDelivery(ping, "c"))
 }
 
 func TestMaxPending_CountsOtherProcessesDeliveries(t *testing.T) {

@@ -237,17 +237,18 @@ func TestResume_ReadsDeferredOnce(t *testing.T) {
 	require.NoError(t, box.Pause(t.Context(), scope))
 	store()
 	kit.Eventually(t, func() bool { return called.Load() == 3 })
-	kit.Eventually(t, func() bool { return len(subjects(t, operator, "AIHOOKS_DEFERRED", "AIHOOKS.deferred.>")) == 0 })
+	deferred := func() int { return len(subjects(t, operator, "AIHOOKS_DEFERRED", "AIHOOKS.deferred.>")) }
+	kit.Eventually(t, func() bool { return deferred() == 0 })
 
 	// Deliveries that were read while they were paused run after Resume.
 	require.NoError(t, box.Pause(t.Context(), scope))
 	kit.Eventually(t, func() bool { // until the Run has noticed
 		_, err := box.Enqueue(t.Context(), newDelivery(fmt.Sprint("probe ", time.Now().UnixNano())))
 		require.NoError(t, err)
-		return len(subjects(t, operator, "AIHOOKS_DEFERRED", "AIHOOKS.deferred.>")) > 0
+		return deferred() > 0
 	})
 	kit.Eventually(t, func() bool { return empty(t, operator) })
-	waiting := int64(len(subjects(t, operator, "AIHOOKS_DEFERRED", "AIHOOKS.deferred.>")))
+	waiting := int64(deferred())
 	before := called.Load()
 	store()
 	kit.Eventually(t, func() bool { return called.Load() == before+1 })

@@ -115,10 +115,10 @@ func TestPage_DoesTheSameOnEveryEngine(t *testing.T) {
 				var err error
 				audit, err = s.box.Audit(t.Context())
 				require.NoError(t, err)
-				return len(audit) > 0 && audit[0].Entries == 9
+				return len(audit) > 0 && audit[0].Entries > 0
 			})
 			require.Len(t, audit, 2)
-			require.Equal(t, 1, audit[1].Entries)
+			require.Equal(t, []int{9, 1}, []int{audit[0].Entries, audit[1].Entries})
 			require.NotEmpty(t, audit[0].By)
 		})
 	}
